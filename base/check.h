@@ -29,23 +29,23 @@ std::string ShowBoth(const A& a, const B& b) {
 }  // namespace engram::base_internal
 
 // Ends the process with file, line and condition unless `condition` holds.
-#define CHECK(condition)                                                              \
-  (static_cast<bool>(condition)                                                       \
-       ? static_cast<void>(0)                                                         \
+#define CHECK(condition)        \
+  (static_cast<bool>(condition) \
+       ? static_cast<void>(0)   \
        : ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #condition, ""))
 
 // As CHECK, with a std::string that says which values were met.
-#define CHECK_MSG(condition, detail)                                                  \
-  (static_cast<bool>(condition)                                                       \
-       ? static_cast<void>(0)                                                         \
+#define CHECK_MSG(condition, detail) \
+  (static_cast<bool>(condition)      \
+       ? static_cast<void>(0)        \
        : ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #condition, detail))
 
-#define ENGRAM_CHECK_OP(op, a, b)                                                     \
-  do {                                                                                \
-    const auto& check_a = (a);                                                        \
-    const auto& check_b = (b);                                                        \
-    if (!(check_a op check_b))                                                        \
-      ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,     \
+#define ENGRAM_CHECK_OP(op, a, b)                                                                \
+  do {                                                                                           \
+    const auto& check_a = (a);                                                                   \
+    const auto& check_b = (b);                                                                   \
+    if (!(check_a op check_b))                                                                   \
+      ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,                \
                                            ::engram::base_internal::ShowBoth(check_a, check_b)); \
   } while (false)
 

@@ -9,8 +9,8 @@
 
 namespace engram {
 
-// A number that names a thing. `Tag` only tells the types apart. There is no invalid value: what may
-// be absent is a std::optional<Id>.
+// A number that names a thing. `Tag` only tells the types apart. There is no invalid value: what
+// may be absent is a std::optional<Id>.
 template <typename Tag, typename Int>
 class Id {
  public:

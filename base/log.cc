@@ -38,8 +38,8 @@ class JsonMessageFlag final : public spdlog::custom_flag_formatter {
 bool InitLog(LogFormat format, const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
   if (parsed == spdlog::level::off && level != "off") return false;  // from_str's "unknown"
-  auto logger = std::make_shared<spdlog::logger>(
-      "engram", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("engram", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<JsonMessageFlag>('*');
   formatter->set_pattern(format == LogFormat::kJson

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The project's log: spdlog behind one header. LOG_INFO("loaded {} tensors", n): fmt syntax, checked
-// at compile time. Lines about one request carry its id as "request_id=…" at their end.
+// The project's log: spdlog behind one header. LOG_INFO("loaded {} tensors", n): fmt syntax,
+// checked at compile time. Lines about one request carry its id as "request_id=…" at their end.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters, gauges and histograms, and their Prometheus text form (exposition format 0.0.4). Debian's
-// prometheus-cpp brings an HTTP server of its own; these few lines bring none.
+// Counters, gauges and histograms, and their Prometheus text form (exposition format 0.0.4).
+// Debian's prometheus-cpp brings an HTTP server of its own; these few lines bring none.
 #pragma once
 
 #include <atomic>
@@ -52,8 +52,8 @@ class Histogram {
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-// Owns the metrics. Add* are for start-up or first use; pointers stay valid as long as the registry.
-// The same name and labels again gives the same metric. Thread-safe.
+// Owns the metrics. Add* are for start-up or first use; pointers stay valid as long as the
+// registry. The same name and labels again gives the same metric. Thread-safe.
 class MetricsRegistry {
  public:
   Counter* AddCounter(const std::string& name, const std::string& help, MetricLabels labels = {});

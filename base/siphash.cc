@@ -35,8 +35,8 @@ struct State {
 
 std::uint64_t SipHash(const SipHashKey& key, std::span<const std::byte> bytes) {
   static_assert(std::endian::native == std::endian::little);
-  State state{key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-              key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573};
+  State state{key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
+              key[1] ^ 0x7465646279746573};
   const std::size_t whole_words = bytes.size() / 8;
   for (std::size_t i = 0; i < whole_words; ++i) {
     std::uint64_t word;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every ceiling of the server in one place. A limit is there so that no client, file or flag can make
-// the process use memory or time without bound; what is over a limit gets an error that names it.
+// Every ceiling of the server in one place. A limit is there so that no client, file or flag can
+// make the process use memory or time without bound; what is over a limit gets an error that names
+// it.
 #pragma once
 
 #include <chrono>
@@ -11,9 +12,10 @@ namespace engram::limits {
 
 using std::chrono::seconds;
 
-// ---- Requests ------------------------------------------------------------------------------------
-inline constexpr int kChoicesMax = 128;             // n
-inline constexpr int kPromptsPerRequestMax = 1024;  // list of prompts in /v1/completions
+// ---- Requests
+// ------------------------------------------------------------------------------------
+inline constexpr int kChoicesMax = 128;               // n
+inline constexpr int kPromptsPerRequestMax = 1024;    // list of prompts in /v1/completions
 inline constexpr int kSequencesPerRequestMax = 4096;  // prompts × n of one HTTP request
 inline constexpr int kStopStringsMax = 16;
 inline constexpr std::size_t kStopStringBytesMax = 1024;
@@ -25,7 +27,8 @@ inline constexpr std::size_t kRequestIdBytesMax = 128;
 inline constexpr std::size_t kCacheSaltBytesMax = 256;
 inline constexpr int kPriorityMax = 1'000'000;  // |priority|
 
-// ---- Model shapes (config.json) ------------------------------------------------------------------
+// ---- Model shapes (config.json)
+// ------------------------------------------------------------------
 inline constexpr int kModelLenMax = 1 << 20;
 inline constexpr int kVocabMax = 1 << 20;
 inline constexpr int kHiddenMax = 1 << 16;
@@ -33,14 +36,15 @@ inline constexpr int kLayersMax = 1024;
 inline constexpr int kHeadsMax = 1024;
 inline constexpr int kExpertsMax = 4096;
 inline constexpr int kExpertsPerTokenMax = 64;
-inline constexpr int kStreamsMax = 8;          // hc_mult
-inline constexpr int kNgramOrderMax = 4;       // engram_max_ngram_size
-inline constexpr int kEngramHeadsMax = 64;     // per order
+inline constexpr int kStreamsMax = 8;       // hc_mult
+inline constexpr int kNgramOrderMax = 4;    // engram_max_ngram_size
+inline constexpr int kEngramHeadsMax = 64;  // per order
 inline constexpr int kEngramHeadDimMax = 4096;
-inline constexpr int kConvWindowMax = 64;      // (engram_kernel_size − 1) · dilation
+inline constexpr int kConvWindowMax = 64;  // (engram_kernel_size − 1) · dilation
 inline constexpr std::int64_t kEngramRowsMax = std::int64_t{1} << 40;
 
-// ---- Files ---------------------------------------------------------------------------------------
+// ---- Files
+// ---------------------------------------------------------------------------------------
 inline constexpr std::size_t kSafetensorsHeaderBytesMax = 100'000'000;  // the format's own limit
 inline constexpr std::size_t kTensorsMax = 1'000'000;
 inline constexpr std::size_t kConfigFileBytesMax = 16 << 20;
@@ -48,14 +52,16 @@ inline constexpr std::size_t kTokenizerFileBytesMax = 256 << 20;
 inline constexpr int kJsonDepthMax = 64;
 inline constexpr std::size_t kApiKeysMax = 1024;
 
-// ---- Scheduler -----------------------------------------------------------------------------------
-inline constexpr int kSequencesMax = 4096;          // --max-num-seqs
-inline constexpr int kBatchedTokensMax = 1 << 20;   // --max-num-batched-tokens
+// ---- Scheduler
+// -----------------------------------------------------------------------------------
+inline constexpr int kSequencesMax = 4096;         // --max-num-seqs
+inline constexpr int kBatchedTokensMax = 1 << 20;  // --max-num-batched-tokens
 inline constexpr int kBlockSizeMax = 256;
 inline constexpr int kWaitingRequestsMax = 1 << 20;
 inline constexpr int kPreemptionsPerRequestMax = 1 << 16;
 
-// ---- HTTP ----------------------------------------------------------------------------------------
+// ---- HTTP
+// ----------------------------------------------------------------------------------------
 inline constexpr std::size_t kHttpHeaderBytesMax = 64 << 10;
 inline constexpr std::size_t kHttpBodyBytesMax = 16 << 20;
 inline constexpr std::size_t kHttpTargetBytesMax = 8 << 10;
@@ -67,12 +73,14 @@ inline constexpr seconds kHttpWriteStallTimeout{60};
 // A stream whose client does not read is polled no further once this much is unsent.
 inline constexpr std::size_t kStreamUnsentBytesMax = 256 << 10;
 
-// ---- gRPC ----------------------------------------------------------------------------------------
+// ---- gRPC
+// ----------------------------------------------------------------------------------------
 inline constexpr int kGrpcMessageBytesMax = 16 << 20;
 inline constexpr int kGrpcConcurrentStreamsMax = 4096;
 inline constexpr seconds kGrpcPingIntervalMin{5};  // clients may ping every 10 s without a call
 
-// ---- Relations -----------------------------------------------------------------------------------
+// ---- Relations
+// -----------------------------------------------------------------------------------
 static_assert(kSequencesPerRequestMax >= kChoicesMax);
 static_assert(kSequencesPerRequestMax >= kPromptsPerRequestMax);
 static_assert(kStreamUnsentBytesMax < kHttpBodyBytesMax);
