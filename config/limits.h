@@ -47,6 +47,7 @@ inline constexpr std::int64_t kEngramRowsMax = std::int64_t{1} << 40;
 // ---------------------------------------------------------------------------------------
 inline constexpr std::size_t kSafetensorsHeaderBytesMax = 100'000'000;  // the format's own limit
 inline constexpr std::size_t kTensorsMax = 1'000'000;
+inline constexpr std::size_t kTensorDimensionsMax = 8;
 inline constexpr std::size_t kConfigFileBytesMax = 16 << 20;
 inline constexpr std::size_t kTokenizerFileBytesMax = 256 << 20;
 inline constexpr int kJsonDepthMax = 64;
