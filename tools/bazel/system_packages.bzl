@@ -30,6 +30,7 @@ _PACKAGES = {
     "boost": (None, ["-pthread"], "boost/beast.hpp", "libboost-dev"),
     "gmock": (["gmock"], None, "gmock/gmock.h", "libgmock-dev"),
     "grpc++": (["grpc++", "protobuf"], None, "grpcpp/grpcpp.h", "libgrpc++-dev"),
+    "grpc++_reflection": (None, ["-lgrpc++_reflection"], "grpcpp/ext/proto_server_reflection_plugin.h", "libgrpc++-dev"),
     "gtest": (["gtest"], None, "gtest/gtest.h", "libgtest-dev"),
     "icu": (["icu-uc", "icu-i18n"], None, "unicode/unistr.h", "libicu-dev"),
     "nlohmann_json": (["nlohmann_json"], None, "nlohmann/json.hpp", "nlohmann-json3-dev"),
