@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -36,7 +37,10 @@ struct GenerateParams {
   bool skip_special_tokens = true;
   std::optional<bool> add_special_tokens;  // BOS in front of text prompts; default: add_bos_token
   std::optional<std::int64_t> time_limit_ms;
-  bool echo = false;                       // the prompt's text (and logprobs) before the answer
+  // The prompt's text (and logprobs, if asked for) before the answer; max_tokens may be 0 then.
+  bool echo = false;
+  std::optional<int> truncate_prompt_tokens;  // keep so many: [1, max_model_len], −1 = max_model_len
+  bool truncate_right = false;                // cut the prompt's end and not its beginning
 };
 
 // Text that became final for one choice, or its end.
@@ -74,7 +78,10 @@ class TextGeneration {
 
 struct FrontendOptions {
   RequestLimits limits;
-  std::string model_name;
+  std::string model_name;                  // as answers call it
+  std::vector<std::string> model_aliases;  // further names that requests may use
+  // What a client gets that says nothing: the checkpoint's generation_config.json.
+  SamplingParams default_sampling;
 };
 
 // Thread-safe.
@@ -92,6 +99,11 @@ class Frontend {
                                                      std::optional<bool> add_special_tokens) const;
   // InvalidArgument for ids that have no token.
   absl::StatusOr<std::string> Detokenize(const std::vector<std::int32_t>& ids) const;
+
+  // Where a transport starts before it puts in what the client said: the default sampling.
+  RequestParams DefaultRequest() const;
+  // NotFound (field "model", code "model_not_found") unless `model` is empty or a served name.
+  absl::Status CheckModel(std::string_view model) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
   const FrontendOptions& options() const { return options_; }
