@@ -20,8 +20,10 @@ class EngramTable {
   virtual DType dtype() const = 0;
   std::size_t row_bytes() const { return head_dim() * DTypeBytes(dtype()); }
 
-  // Copies row ids[i] to out + i · row_bytes(). REQUIRES: every id in [0, rows()); checked, because a
-  // wrong row is worse than a stop. Blocks until the bytes are there.
+  // Copies row ids[i] to out + i · row_bytes(). Blocks until the bytes are there. The prefetcher asks
+  // for ascending ids without repetition and for many at once, so that a storage may merge and overlap
+  // its reads; any order and repetition must give the right bytes. REQUIRES: every id in [0, rows());
+  // checked, because a wrong row is worse than a stop.
   virtual void Gather(std::span<const std::int64_t> ids, std::byte* out) const = 0;
 };
 
