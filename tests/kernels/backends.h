@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every backend that a kernel test runs on: the reference, and the CPU backend at every SIMD level
+// that this machine has.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kernels/backend.h"
+#include "kernels/ref/ref_backend.h"
+
+namespace engram::testing_support {
+
+struct BackendCase {
+  std::string name;
+  std::function<std::unique_ptr<Backend>()> make;
+};
+
+inline std::vector<BackendCase> AllBackends() {
+  std::vector<BackendCase> cases = {{"ref", [] { return MakeRefBackend(); }}};
+  return cases;
+}
+
+inline std::string BackendCaseName(const ::testing::TestParamInfo<BackendCase>& info) {
+  return info.param.name;
+}
+
+}  // namespace engram::testing_support
