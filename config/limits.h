@@ -32,10 +32,15 @@ inline constexpr int kPriorityMax = 1'000'000;  // |priority|
 inline constexpr int kModelLenMax = 1 << 20;
 inline constexpr int kVocabMax = 1 << 20;
 inline constexpr int kHiddenMax = 1 << 16;
+inline constexpr int kFfnWidthMax = 1 << 18;  // intermediate_size, moe_intermediate_size
 inline constexpr int kLayersMax = 1024;
 inline constexpr int kHeadsMax = 1024;
 inline constexpr int kExpertsMax = 4096;
 inline constexpr int kExpertsPerTokenMax = 64;
+inline constexpr int kSharedExpertsMax = 64;
+inline constexpr int kMtpLayersMax = 16;       // num_nextn_predict_layers
+inline constexpr int kSinkhornItersMax = 1000;
+inline constexpr std::size_t kEosTokensMax = 64;
 inline constexpr int kStreamsMax = 8;       // hc_mult
 inline constexpr int kNgramOrderMax = 4;    // engram_max_ngram_size
 inline constexpr int kEngramHeadsMax = 64;  // per order
@@ -51,6 +56,9 @@ inline constexpr std::size_t kTensorDimensionsMax = 8;
 inline constexpr std::size_t kConfigFileBytesMax = 16 << 20;
 inline constexpr std::size_t kTokenizerFileBytesMax = 256 << 20;
 inline constexpr int kJsonDepthMax = 64;
+inline constexpr std::size_t kPreTokenizerStepsMax = 32;
+inline constexpr std::size_t kRegexBytesMax = 64 << 10;  // one pattern of a pre-tokenizer
+inline constexpr std::size_t kEncodeTextBytesMax = 1 << 30;  // one text to tokenize
 inline constexpr std::size_t kApiKeysMax = 1024;
 
 // ---- Scheduler
@@ -79,6 +87,21 @@ inline constexpr std::size_t kStreamUnsentBytesMax = 256 << 10;
 inline constexpr int kGrpcMessageBytesMax = 16 << 20;
 inline constexpr int kGrpcConcurrentStreamsMax = 4096;
 inline constexpr seconds kGrpcPingIntervalMin{5};  // clients may ping every 10 s without a call
+inline constexpr int kGrpcThreadsMax = 256;
+// How long a refused client is told to wait before it tries again.
+inline constexpr seconds kRetryAfter{1};
+
+// ---- Configuration
+// -------------------------------------------------------------------------------
+inline constexpr int kThreadsMax = 1024;  // --threads, --http-threads
+inline constexpr std::size_t kServedNamesMax = 16;
+inline constexpr std::size_t kServedNameBytesMax = 256;
+inline constexpr std::int64_t kCacheBytesMin = 1 << 20;
+inline constexpr std::int64_t kCacheBytesMax = std::int64_t{1} << 46;
+inline constexpr std::int64_t kWaitingTokensMax = std::int64_t{1} << 40;
+inline constexpr int kPrefetchWorkersMax = 64;
+inline constexpr seconds kTimeoutSettingMax{86400};  // any setting in seconds
+inline constexpr std::size_t kApiKeyFileBytesMax = 1 << 20;
 
 // ---- Relations
 // -----------------------------------------------------------------------------------
@@ -88,5 +111,6 @@ static_assert(kStreamUnsentBytesMax < kHttpBodyBytesMax);
 static_assert(kHttpTargetBytesMax < kHttpHeaderBytesMax);
 static_assert(kGrpcMessageBytesMax >= static_cast<int>(kHttpBodyBytesMax));
 static_assert(kNgramOrderMax >= 2);
+static_assert(kEncodeTextBytesMax >= kHttpBodyBytesMax);
 
 }  // namespace engram::limits
