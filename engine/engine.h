@@ -49,14 +49,15 @@ struct EngineStats {
 class Engine {
  public:
   // Starts the engine thread. `clock` and `metrics` must outlive the engine.
-  static std::unique_ptr<Engine> Create(const SchedulerOptions& options,
+  // REQUIRES: ValidateSchedulerOptions(options.scheduler) is OK.
+  static std::unique_ptr<Engine> Create(const EngineOptions& options,
                                         std::unique_ptr<StepExecutor> executor, const Clock* clock,
                                         MetricsRegistry* metrics);
   // Stops at once: what runs ends with kAborted.
   virtual ~Engine() = default;
 
-  // ResourceExhausted (code "queue_full") if the waiting queue is full, in requests or prompt tokens;
-  // Unavailable (code "server_draining") once draining. Answers at once, never waits.
+  // ResourceExhausted (code "queue_full") if the waiting queue is full, in requests or prompt
+  // tokens; Unavailable (code "server_draining") once draining. Answers at once, never waits.
   virtual absl::StatusOr<std::unique_ptr<Generation>> Submit(Request request) = 0;
 
   // All of `requests` or none: prompts of one client request are admitted together.

@@ -110,6 +110,11 @@ struct TokenLogprob {
 };
 
 // One sampled token, or one token of the prompt.
+//
+// Gates belong to input tokens: those of token t come from the step that reads t. A choice that
+// wants gates therefore sends each sampled token one step later, when it has been read; the last
+// token of a choice is never read and has none. So a client gets one gates vector per prompt token
+// (in the PromptResult) and per output token but the last, each with its own token.
 struct TokenResult {
   std::int32_t token = 0;
   std::optional<TokenLogprob> logprob;     // of `token` itself; absent where not asked for
@@ -117,7 +122,8 @@ struct TokenResult {
   std::vector<float> gates;                // [Engram layers × streams] or empty; of this input token
 };
 
-// What is known of a prompt once it has been computed; sent once per request, before its tokens.
+// What is known of a prompt once it has been computed: one per request, sent with the first event
+// of each of its choices (absent if the request ended before its prompt was computed).
 struct PromptResult {
   int cached_tokens = 0;            // how many came from the prefix cache
   std::vector<TokenResult> tokens;  // one per prompt token if logprobs or gates were asked for
