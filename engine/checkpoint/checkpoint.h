@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A checkpoint directory in Hugging Face layout: the tensors of one safetensors file, or of the shards
-// that model.safetensors.index.json names. Mapped, never copied. Or, for benchmarks of big shapes,
-// deterministic random weights made from names and shapes alone (LoadFormat::kDummy).
+// A checkpoint directory in Hugging Face layout: the tensors of one safetensors file, or of the
+// shards that model.safetensors.index.json names. Mapped, never copied. Or, for benchmarks of big
+// shapes, deterministic random weights made from names and shapes alone (LoadFormat::kDummy).
 #pragma once
 
 #include <cstddef>
@@ -43,15 +43,17 @@ class Checkpoint {
 
   // Opens and maps; checks headers, offsets and sizes of every file, but no model's shapes.
   static absl::StatusOr<std::unique_ptr<Checkpoint>> Open(const std::string& directory);
-  // Weights that are a function of (seed, tensor name, index), in `dtype`, made when first asked for.
+  // Weights that are a function of (seed, tensor name, index), in `dtype`, made when first asked
+  // for.
   static std::unique_ptr<Checkpoint> Dummy(std::uint64_t seed, DType dtype);
 
-  // The tensor, or an error that names file, tensor, what was expected and what was found. NotFound if
-  // it is missing (nullptr, if spec.optional).
+  // The tensor, or an error that names file, tensor, what was expected and what was found. NotFound
+  // if it is missing (nullptr, if spec.optional).
   virtual absl::StatusOr<const TensorInfo*> Get(const TensorSpec& spec) = 0;
 
-  // Call once after all Gets: an error naming tensors that nobody asked for. Names for which `ignore`
-  // says true (weights of parts that the engine does not run, such as MTP layers) do not count.
+  // Call once after all Gets: an error naming tensors that nobody asked for. Names for which
+  // `ignore` says true (weights of parts that the engine does not run, such as MTP layers) do not
+  // count.
   virtual absl::Status CheckNothingLeft(
       const std::function<bool(std::string_view name)>& ignore) const = 0;
 

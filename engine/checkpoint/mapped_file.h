@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole file as read-only memory. The one place that knows mmap: weights and tables are used where
-// they lie on disk, pages come in when touched and the system may drop them again.
+// A whole file as read-only memory. The one place that knows mmap: weights and tables are used
+// where they lie on disk, pages come in when touched and the system may drop them again.
 #pragma once
 
 #include <cstddef>

@@ -124,9 +124,10 @@ class HeaderReader final : public nlohmann::json_sax<json> {
       if (value == name) entries_.back().dtype = dtype;
     }
     if (entries_.back().dtype.has_value()) return true;
-    return Fail(absl::StrCat("tensor '", key_, "' has the dtype '", value,
-                             "', which this version cannot read; known are F32, BF16, F16, F8_E4M3, "
-                             "F8_E8M0, I32, I64, U8 and I8"));
+    return Fail(
+        absl::StrCat("tensor '", key_, "' has the dtype '", value,
+                     "', which this version cannot read; known are F32, BF16, F16, F8_E4M3, "
+                     "F8_E8M0, I32, I64, U8 and I8"));
   }
 
   bool null() override { return Unexpected("null"); }
@@ -167,8 +168,8 @@ class HeaderReader final : public nlohmann::json_sax<json> {
   std::string error_;
 };
 
-// product(shape) · DTypeBytes, or nothing if it does not fit. A zero dimension makes it zero whatever
-// the others are.
+// product(shape) · DTypeBytes, or nothing if it does not fit. A zero dimension makes it zero
+// whatever the others are.
 std::optional<std::uint64_t> ByteCount(std::span<const std::int64_t> shape, DType dtype) {
   if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   std::uint64_t bytes = DTypeBytes(dtype);
@@ -197,9 +198,9 @@ absl::StatusOr<FileParts> SplitFile(std::span<const std::byte> file) {
     length |= std::to_integer<std::uint64_t>(file[i]) << (8 * i);
   }
   if (length > limits::kSafetensorsHeaderBytesMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a header of ", length, " bytes; at most ", limits::kSafetensorsHeaderBytesMax,
-                     " are allowed: is this a safetensors file?"));
+    return absl::InvalidArgumentError(absl::StrCat("a header of ", length, " bytes; at most ",
+                                                   limits::kSafetensorsHeaderBytesMax,
+                                                   " are allowed: is this a safetensors file?"));
   }
   if (length > file.size() - kLengthBytes) {
     return absl::InvalidArgumentError(
@@ -258,16 +259,16 @@ absl::Status CheckCoverage(std::span<const SafetensorsTensor> tensors,
     const auto begin = static_cast<std::size_t>(tensor.bytes.data() - data.data());
     if (begin != covered) {
       return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", tensor.name, "' begins at byte ", begin, " of the data, but the ",
-                       "tensors before it end at ", covered,
+          absl::StrCat("tensor '", tensor.name, "' begins at byte ", begin,
+                       " of the data, but the ", "tensors before it end at ", covered,
                        begin < covered ? ": they overlap" : ": there is a gap"));
     }
     covered += tensor.bytes.size();
   }
   if (covered != data.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(data.size() - covered, " surplus bytes after the last tensor: the tensors take ",
-                     covered, " bytes of data, the file has ", data.size()));
+    return absl::InvalidArgumentError(absl::StrCat(
+        data.size() - covered, " surplus bytes after the last tensor: the tensors take ", covered,
+        " bytes of data, the file has ", data.size()));
   }
   return absl::OkStatus();
 }

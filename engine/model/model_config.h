@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// config.json of a checkpoint as checked numbers: `deepseek_v3` and `deepseek_v3_engram` (spec C.6,
-// D.1, with the aliases of D.1). After Parse every value is in range and consistent with the others.
+// config.json of a checkpoint as checked numbers: `deepseek_v3` and `deepseek_v3_engram`, all keys
+// and their aliases in docs/CHECKPOINT.md. After Parse every value is in range and fits the others.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,12 @@
 
 #include "absl/status/statusor.h"
 #include "engine/engram/engram_config.h"
-#include "kernels/backend.h"
+#include "kernels/dtype.h"
+#include "kernels/ops.h"
 
 namespace engram {
 
-// YaRN (spec C.3).
+// YaRN (Peng et al. 2023), as transformers reads it.
 struct RopeScaling {
   double factor = 1;
   int original_max_position_embeddings = 0;
@@ -84,6 +85,9 @@ struct ModelConfig {
   std::optional<std::int32_t> bos_token_id;
   std::optional<std::int32_t> pad_token_id;
 
+  // What a person who serves this should know, one sentence each; Load logs them.
+  std::vector<std::string> warnings;
+
   bool has_engram() const { return !engram.layer_ids.empty(); }
   bool IsMoeLayer(int layer) const {
     return n_routed_experts > 0 && layer >= first_k_dense_replace && layer % moe_layer_freq == 0;
@@ -93,8 +97,10 @@ struct ModelConfig {
     return engram_kernel_size > 0 ? (engram_kernel_size - 1) * engram_conv_dilation : 0;
   }
 
-  // `json`: the file's contents. An error names the key, what was found and what is allowed.
+  // `json`: the file's contents. InvalidArgument names the key, what was found and what is allowed;
+  // Unimplemented names what this version cannot serve.
   static absl::StatusOr<ModelConfig> Parse(std::string_view json);
+  // Reads `directory`/config.json.
   static absl::StatusOr<ModelConfig> Load(const std::string& directory);
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target without a fuzzer, the same way every time: each file of the corpus as it is, then
-// seeded mutations of it. What CI runs; the search for new inputs is libFuzzer's (fuzz_test.bzl).
-// Usage: <target> <corpus folder> [--mutations=N per file] [--only=FILE:N]
+// Runs a fuzz target without a fuzzer, the same way every time: each file of the corpus as it is,
+// then seeded mutations of it. What CI runs; the search for new inputs is libFuzzer's
+// (fuzz_test.bzl). Usage: <target> <corpus folder> [--mutations=N per file] [--only=FILE:N]
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
@@ -14,7 +16,6 @@
 #include <random>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -57,11 +58,24 @@ std::size_t Below(Random& random, std::size_t n) { return n == 0 ? 0 : random() 
 
 // Puts a number that programs trip over in place of a number in the text.
 void ReplaceNumber(std::string* bytes, Random& random) {
-  constexpr std::string_view kNumbers[] = {
-      "0",          "1",          "-1",          "255",          "65536",
-      "2147483647", "2147483648", "-2147483648", "4294967296",   "9223372036854775807",
-      "9223372036854775808",      "-9223372036854775809",        "18446744073709551615",
-      "1e999",      "0.5",        "1e-320",      "null",         "\"\""};
+  constexpr std::string_view kNumbers[] = {"0",
+                                           "1",
+                                           "-1",
+                                           "255",
+                                           "65536",
+                                           "2147483647",
+                                           "2147483648",
+                                           "-2147483648",
+                                           "4294967296",
+                                           "9223372036854775807",
+                                           "9223372036854775808",
+                                           "-9223372036854775809",
+                                           "18446744073709551615",
+                                           "1e999",
+                                           "0.5",
+                                           "1e-320",
+                                           "null",
+                                           "\"\""};
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   const auto from = bytes->begin() + static_cast<std::ptrdiff_t>(Below(random, bytes->size()));
   const auto first = std::find_if(from, bytes->end(), is_digit);

@@ -77,9 +77,9 @@ TEST(SafetensorsTest, ReadsTensorsInFileOrder) {
 
 TEST(SafetensorsTest, ReadsEveryDType) {
   const std::vector<std::pair<std::string, DType>> dtypes = {
-      {"F32", DType::kF32},       {"BF16", DType::kBF16},    {"F16", DType::kF16},
+      {"F32", DType::kF32},        {"BF16", DType::kBF16},    {"F16", DType::kF16},
       {"F8_E4M3", DType::kF8E4M3}, {"F8_E8M0", DType::kE8M0}, {"I32", DType::kI32},
-      {"I64", DType::kI64},       {"U8", DType::kU8},        {"I8", DType::kI8}};
+      {"I64", DType::kI64},        {"U8", DType::kU8},        {"I8", DType::kI8}};
   for (const auto& [name, dtype] : dtypes) {
     const int bytes = static_cast<int>(3 * DTypeBytes(dtype));
     const Aligned file(File(R"({"x":{"dtype":")" + name + R"(","shape":[3],"data_offsets":[0,)" +
@@ -189,7 +189,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"Gap",
                 R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                 R"("w":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
-                3, "'w' begins at byte 2 of the data, but the tensors before it end at 1: there is"},
+                3,
+                "'w' begins at byte 2 of the data, but the tensors before it end at 1: there is"},
         BadFile{"GapAtTheStart", One("\"U8\"", "[1]", "[1,2]"), 2, "there is a gap"},
         BadFile{"Overlap",
                 R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"
