@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Token compression (paper §2.2, appendix C; spec A.2): raw token ids whose texts differ only in case,
-// accents, width or blanks share one compressed id, which is what n-grams are hashed from.
+// Token compression (paper §2.2, appendix C; spec A.2): raw token ids whose texts differ only in
+// case, accents, width or blanks share one compressed id, which is what n-grams are hashed from.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,12 @@ class TokenMap {
 // Keys get ids in order of first appearance over ascending raw ids.
 TokenMap BuildTokenMap(std::span<const TokenSource> tokens);
 
-// NFKC, NFD, strip marks, lower-case, collapse blanks; as Hugging Face's normalizers do it. Valid UTF-8
-// in and out. For tests and tools.
+// NFKC, NFD, strip marks, lower-case, collapse blanks; as Hugging Face's normalizers do it. Valid
+// UTF-8 in and out. For tests and tools.
 std::string NormalizeTokenText(std::string_view text);
 
-// What a token is grouped by: its normalised text, the text itself if that is empty, or the vocabulary
-// spelling if the text is not whole characters.
+// What a token is grouped by: its normalised text, the text itself if that is empty, or the
+// vocabulary spelling if the text is not whole characters.
 std::string TokenKey(const TokenSource& token);
 
 }  // namespace engram

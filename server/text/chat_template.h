@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chat messages to a prompt, as the checkpoint's own template says. The templates of DeepSeek-V3 and
-// of the demo model are recognised and rendered by code; any other is an error at start, never a wrong
-// prompt. A rendered prompt keeps apart what the template wrote and what the client wrote, so that
-// marker text inside a message ("<｜Assistant｜>") does not become a special token.
+// Chat messages to a prompt, as the checkpoint's own template says. The templates of DeepSeek-V3
+// and of the demo model are recognised and rendered by code; any other is an error at start, never
+// a wrong prompt. A rendered prompt keeps apart what the template wrote and what the client wrote,
+// so that marker text inside a message ("<｜Assistant｜>") does not become a special token.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ class ChatTemplate {
  public:
   virtual ~ChatTemplate() = default;
 
-  // Unimplemented, naming the template's beginning, if `source` is not recognised. An empty `source`
-  // is a checkpoint without a chat format: Render always fails then.
+  // Unimplemented, naming the template's beginning, if `source` is not recognised. An empty
+  // `source` is a checkpoint without a chat format: Render always fails then.
   static absl::StatusOr<std::unique_ptr<ChatTemplate>> Recognise(std::string_view source,
                                                                  const Tokenizer& tokenizer);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Token ids to text, one at a time, never half a character: what could still become a character is
-// held back, an ill-formed byte shows as U+FFFD at once. The deltas and the flush together are exactly
-// Tokenizer::Decode of all ids.
+// held back, an ill-formed byte shows as U+FFFD at once. The deltas and the flush together are
+// exactly Tokenizer::Decode of all ids.
 #pragma once
 
 #include <cstdint>

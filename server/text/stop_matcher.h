@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds stop strings in streamed text. The match that ends first wins, among those that end at the same
-// character the longest; how the text is cut into pieces changes nothing. Only what could still become
-// a match is held back.
+// Finds stop strings in streamed text. The match that ends first wins, among those that end at the
+// same character the longest; how the text is cut into pieces changes nothing. Only what could
+// still become a match is held back.
 #pragma once
 
 #include <optional>

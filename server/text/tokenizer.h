@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/text/text_range.h"
 
 namespace engram {
 
@@ -33,6 +34,10 @@ class Tokenizer {
   // InvalidArgument if `text` is not UTF-8. Adds no BOS.
   absl::StatusOr<std::vector<std::int32_t>> Encode(std::string_view text,
                                                    SpecialTokens special) const;
+  // As Encode with kParse, but the `literal` ranges are kAsText: none of their bytes becomes part
+  // of an added token. REQUIRES: ranges ascend, do not overlap and lie in the text.
+  absl::StatusOr<std::vector<std::int32_t>> EncodeAround(std::string_view text,
+                                                         std::span<const TextRange> literal) const;
   // Ids without a token decode to nothing; ill-formed bytes to U+FFFD.
   std::string Decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const;
 
