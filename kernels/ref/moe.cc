@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "kernels/op_checks.h"
@@ -34,13 +32,17 @@ std::vector<float> Scores(const float* logits, std::int64_t experts, MoeScoring 
 
 // Indices of the `count` largest values, ascending. Equal values: the lower index wins.
 std::vector<std::int32_t> TopK(const std::vector<float>& values, std::int64_t count) {
-  std::vector<std::int32_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::int32_t a, std::int32_t b) { return values[a] > values[b]; });
-  order.resize(count);
-  std::sort(order.begin(), order.end());
-  return order;
+  std::vector<std::int32_t> chosen;
+  while (static_cast<std::int64_t>(chosen.size()) < count) {
+    std::int32_t best = -1;
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(values.size()); ++i) {
+      if (std::find(chosen.begin(), chosen.end(), i) != chosen.end()) continue;
+      if (best < 0 || values[i] > values[best]) best = i;
+    }
+    chosen.push_back(best);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
 }
 
 // Masks the experts outside the topk_group best groups.
@@ -50,10 +52,9 @@ void KeepBestGroups(std::vector<float>& selection, const MoeRouteArgs& args) {
       args.scoring == MoeScoring::kSigmoid ? std::min<std::int64_t>(2, group_size) : 1;
   std::vector<float> group_scores(args.n_group);
   for (int g = 0; g < args.n_group; ++g) {
-    std::vector<float> members(selection.begin() + g * group_size,
-                               selection.begin() + (g + 1) * group_size);
-    std::partial_sort(members.begin(), members.begin() + counted, members.end(), std::greater<>());
-    group_scores[g] = std::accumulate(members.begin(), members.begin() + counted, 0.0f);
+    const std::vector<float> members(selection.begin() + g * group_size,
+                                     selection.begin() + (g + 1) * group_size);
+    for (const std::int32_t i : TopK(members, counted)) group_scores[g] += members[i];
   }
   const std::vector<std::int32_t> kept = TopK(group_scores, args.topk_group);
   for (int g = 0; g < args.n_group; ++g) {

@@ -10,6 +10,8 @@
 
 #include "gtest/gtest.h"
 #include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/simd/simd_dispatch.h"
 #include "kernels/ref/ref_backend.h"
 
 namespace engram::testing_support {
@@ -21,6 +23,10 @@ struct BackendCase {
 
 inline std::vector<BackendCase> AllBackends() {
   std::vector<BackendCase> cases = {{"ref", [] { return MakeRefBackend(); }}};
+  for (const cpu::SimdKernels* kernels : cpu::KernelsOfThisMachine()) {
+    cases.push_back({std::string("cpu_") + kernels->name,
+                     [kernels] { return MakeCpuBackend({.threads = 3, .kernels = kernels}); }});
+  }
   return cases;
 }
 
