@@ -11,8 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "engine/engram/engram_config.h"
+#include "kernels/backend.h"
 #include "kernels/dtype.h"
-#include "kernels/ops.h"
 
 namespace engram {
 

@@ -13,6 +13,7 @@
 #include "engine/checkpoint/mapped_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/testing/safetensors_writer.h"
 #include "tests/testing/tensors.h"
 
 namespace engram {
@@ -20,18 +21,8 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing_support::SafetensorsFile;
 using testing_support::TensorFile;
-
-// A file of this header and `data_bytes` bytes 0, 1, 2, …; blanks pad the header as writers do.
-std::string File(std::string header, int data_bytes) {
-  while (header.size() % 8 != 0) header += ' ';
-  std::string file(8, '\0');
-  const std::uint64_t length = header.size();
-  for (int i = 0; i < 8; ++i) file[i] = static_cast<char>(length >> (8 * i));
-  file += header;
-  for (int i = 0; i < data_bytes; ++i) file += static_cast<char>(i);
-  return file;
-}
 
 // The bytes of `file` on an 8-byte boundary, as a mapping has them, for as long as this lives.
 class Aligned {
@@ -56,11 +47,12 @@ std::string ErrorOf(const std::string& file) {
 }
 
 TEST(SafetensorsTest, ReadsTensorsInFileOrder) {
-  const Aligned file(File(R"({"b":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},)"
-                          R"("__metadata__":{"format":"pt","x":"y"},)"
-                          R"("a":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
-                          R"("empty":{"dtype":"BF16","shape":[0,7],"data_offsets":[8,8]}})",
-                          16));
+  const Aligned file(
+      SafetensorsFile(R"({"b":{"dtype":"F32","shape":[2,1],"data_offsets":[8,16]},)"
+                      R"("__metadata__":{"format":"pt","x":"y"},)"
+                      R"("a":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
+                      R"("empty":{"dtype":"BF16","shape":[0,7],"data_offsets":[8,8]}})",
+                      16));
   const auto tensors = ParseSafetensors(file.bytes());
   ASSERT_TRUE(tensors.ok()) << tensors.status();
   ASSERT_EQ(tensors->size(), 3u);
@@ -82,16 +74,19 @@ TEST(SafetensorsTest, ReadsEveryDType) {
       {"I64", DType::kI64},        {"U8", DType::kU8},        {"I8", DType::kI8}};
   for (const auto& [name, dtype] : dtypes) {
     const int bytes = static_cast<int>(3 * DTypeBytes(dtype));
-    const Aligned file(File(R"({"x":{"dtype":")" + name + R"(","shape":[3],"data_offsets":[0,)" +
-                                std::to_string(bytes) + "]}}",
-                            bytes));
+    const Aligned file(SafetensorsFile(R"({"x":{"dtype":")" + name +
+                                           R"(","shape":[3],"data_offsets":[0,)" +
+                                           std::to_string(bytes) + "]}}",
+                                       bytes));
     const auto tensors = ParseSafetensors(file.bytes());
     ASSERT_TRUE(tensors.ok()) << name << tensors.status();
     EXPECT_EQ(tensors->at(0).dtype, dtype);
   }
 }
 
-TEST(SafetensorsTest, AFileWithoutTensorsIsValid) { EXPECT_EQ(ErrorOf(File("{}", 0)), "parsed"); }
+TEST(SafetensorsTest, AFileWithoutTensorsIsValid) {
+  EXPECT_EQ(ErrorOf(SafetensorsFile("{}", 0)), "parsed");
+}
 
 TEST(SafetensorsTest, ReadsEveryFileOfTheRepository) {
   int files = 0;
@@ -135,7 +130,8 @@ struct BadFile {
 class BadSafetensorsTest : public testing::TestWithParam<BadFile> {};
 
 TEST_P(BadSafetensorsTest, IsRefused) {
-  EXPECT_THAT(ErrorOf(File(GetParam().header, GetParam().data_bytes)), HasSubstr(GetParam().error));
+  EXPECT_THAT(ErrorOf(SafetensorsFile(GetParam().header, GetParam().data_bytes)),
+              HasSubstr(GetParam().error));
 }
 
 std::string One(const std::string& dtype, const std::string& shape, const std::string& offsets) {
@@ -225,11 +221,12 @@ TEST(SafetensorsTest, RefusesHeadersOverTheLimit) {
 }
 
 TEST(SafetensorsTest, DeepNestingEndsAtOnce) {
-  EXPECT_THAT(ErrorOf(File("{\"w\":" + std::string(1'000'000, '['), 0)), HasSubstr("unexpected"));
+  EXPECT_THAT(ErrorOf(SafetensorsFile("{\"w\":" + std::string(1'000'000, '['), 0)),
+              HasSubstr("unexpected"));
 }
 
 TEST(SafetensorsTest, EveryTruncationOfAGoodFileIsRefused) {
-  const std::string good = File(One("\"F32\"", "[2]", "[0,8]"), 8);
+  const std::string good = SafetensorsFile(One("\"F32\"", "[2]", "[0,8]"), 8);
   ASSERT_EQ(ErrorOf(good), "parsed");
   for (std::size_t length = 0; length < good.size(); ++length) {
     EXPECT_NE(ErrorOf(good.substr(0, length)), "parsed") << length;

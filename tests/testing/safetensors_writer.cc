@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/testing/safetensors_writer.h"
+
+#include <cctype>
+#include <fstream>
+
+#include "base/check.h"
+
+namespace engram::testing_support {
+
+std::string SafetensorsFile(std::string header, std::size_t data_bytes) {
+  while (header.size() % 8 != 0) header += ' ';
+  std::string file;
+  for (int i = 0; i < 8; ++i) file += static_cast<char>(header.size() >> (8 * i));
+  file += header;
+  for (std::size_t i = 0; i < data_bytes; ++i) file += static_cast<char>(i);
+  return file;
+}
+
+std::string SafetensorsFile(const std::vector<TensorToWrite>& tensors) {
+  std::string header = "{";
+  std::size_t end = 0;
+  for (const TensorToWrite& tensor : tensors) {
+    std::size_t bytes = DTypeBytes(tensor.dtype);
+    std::string shape;
+    for (const std::int64_t dimension : tensor.shape) {
+      bytes *= static_cast<std::size_t>(dimension);
+      shape += (shape.empty() ? "" : ",") + std::to_string(dimension);
+    }
+    std::string dtype(DTypeName(tensor.dtype));
+    for (char& c : dtype) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    header += (header.size() == 1 ? "\"" : ",\"") + tensor.name + R"(":{"dtype":")" + dtype +
+              R"(","shape":[)" + shape + R"(],"data_offsets":[)" + std::to_string(end) + "," +
+              std::to_string(end + bytes) + "]}";
+    end += bytes;
+  }
+  return SafetensorsFile(header + "}", end);
+}
+
+void WriteFile(const std::string& path, const std::string& contents) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << contents;
+  out.close();
+  CHECK_MSG(out.good(), "cannot write " + path);
+}
+
+}  // namespace engram::testing_support
