@@ -149,8 +149,9 @@ void SequenceCache::CheckIntegrity(const std::vector<const Sequence*>& sequences
       const std::span<std::int32_t> tokens = std::span(buffer).first(block_size_);
       sequence->CopyTokens(i * block_size_, tokens);
       CHECK(std::ranges::equal(tokens, prefix_cache_.tokens(block)));
-      CHECK_EQ(prefix_cache_.parent(block).has_value(), i > 0);
-      if (i > 0) CHECK_EQ(*prefix_cache_.parent(block), sequence->blocks[i - 1]);
+      const std::optional<BlockId> parent = prefix_cache_.parent(block);
+      CHECK_EQ(parent.has_value(), i > 0);
+      if (i > 0) CHECK_EQ(*parent, sequence->blocks[i - 1]);
     }
   }
   for (int i = 0; i < pool_.block_count(); ++i) {

@@ -94,12 +94,13 @@ void FakeModel::CheckPlan(const StepPlan& plan) const {
   std::set<StateSlot> slots;
   for (const SequenceSlice& slice : plan.slices) {
     const int end = slice.start_position + slice.row_count;
+    const int lookback = std::min(slice.start_position, options_.ngram_order_max - 1);
     CHECK_GE(slice.row_count, 1);
     CHECK_EQ(slice.first_row, rows);
     CHECK_EQ(slice.first_block, blocks);
     CHECK_EQ(slice.block_count, (end + options_.block_size - 1) / options_.block_size);
     CHECK_LE(end, options_.max_model_len);
-    CHECK_EQ(slice.lookback_count, std::min(slice.start_position, options_.ngram_order_max - 1));
+    CHECK_EQ(slice.lookback_count, lookback);
     CHECK(sequences.insert(slice.sequence).second);
     CHECK(slots.insert(slice.state_slot).second);
     rows += slice.row_count;
