@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one path that both transports use: prompts (text, token ids or chat messages) to engine requests,
-// token events back to text. Tokenizes, renders, validates, submits; detokenizes and matches stop
-// strings as events arrive. Knows neither HTTP nor gRPC.
+// The one path that both transports use: prompts (text, token ids or chat messages) to engine
+// requests, token events back to text. Tokenizes, renders, validates, submits; detokenizes and
+// matches stop strings as events arrive. Knows neither HTTP nor gRPC.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,18 +40,20 @@ struct GenerateParams {
   std::optional<std::int64_t> time_limit_ms;
   // The prompt's text (and logprobs, if asked for) before the answer; max_tokens may be 0 then.
   bool echo = false;
-  std::optional<int> truncate_prompt_tokens;  // keep so many: [1, max_model_len], −1 = max_model_len
-  bool truncate_right = false;                // cut the prompt's end and not its beginning
+  std::optional<int>
+      truncate_prompt_tokens;   // keep so many: [1, max_model_len], −1 = max_model_len
+  bool truncate_right = false;  // cut the prompt's end and not its beginning
 };
 
 // Text that became final for one choice, or its end.
 struct TextDelta {
   int choice = 0;
-  std::string text;                  // may be empty (half a character, a possible stop string)
-  std::vector<TokenResult> tokens;   // the tokens this delta was made from
-  std::shared_ptr<const PromptResult> prompt;  // with the choice's first delta. Owners: deltas, readers
+  std::string text;                 // may be empty (half a character, a possible stop string)
+  std::vector<TokenResult> tokens;  // the tokens this delta was made from
+  std::shared_ptr<const PromptResult>
+      prompt;  // with the choice's first delta. Owners: deltas, readers
   std::optional<FinishReason> finish;
-  std::optional<std::string> stop_string;      // what matched, if finish is kStop
+  std::optional<std::string> stop_string;  // what matched, if finish is kStop
   std::optional<std::int32_t> stop_token;
 };
 
@@ -92,7 +95,8 @@ class Frontend {
            Engine* engine, const Clock* clock);
 
   // Errors name the field (base/field_error.h). Everything that can be known about the request is
-  // known when this returns: afterwards only the deadline, a drain or a dead engine can end it early.
+  // known when this returns: afterwards only the deadline, a drain or a dead engine can end it
+  // early.
   absl::StatusOr<std::unique_ptr<TextGeneration>> Generate(GenerateParams params) const;
 
   absl::StatusOr<std::vector<std::int32_t>> Tokenize(const Prompt& prompt,
@@ -112,12 +116,14 @@ class Frontend {
  private:
   absl::StatusOr<std::vector<std::int32_t>> PromptIds(const Prompt& prompt,
                                                       std::optional<bool> add_special_tokens) const;
+  absl::Status CheckLength(std::size_t bytes) const;
 
   const FrontendOptions options_;
   const Tokenizer* const tokenizer_;
   const ChatTemplate* const chat_;
   Engine* const engine_;
   const Clock* const clock_;
+  const std::size_t token_bytes_max_;
 };
 
 }  // namespace engram

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Boost's headers as the HTTP server uses them. Boost 1.74 forgets to include <utility> for its
-// coroutine support under C++20, so the order matters; include this and no Boost header directly. Only
-// http_server.cc and http_connection.* may include it.
+// coroutine support under C++20, so the order matters; include this and no Boost header directly.
+// Only http_server.cc and http_connection.* may include it.
 #pragma once
 
 #include <coroutine>

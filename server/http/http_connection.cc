@@ -15,11 +15,11 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-// How much of the requests to come is taken in while one is answered. A client that sends more is read
-// no further, and whether it leaves is then seen only by writing to it.
+// How much of the requests to come is taken in while one is answered. A client that sends more is
+// read no further, and whether it leaves is then seen only by writing to it.
 constexpr std::size_t kReadAheadBytesMax = 64 << 10;
-// After a refusal the client may still be sending. Closing at once would reset the connection and take
-// the answer away from it, so the rest is read and thrown away, within these bounds.
+// After a refusal the client may still be sending. Closing at once would reset the connection and
+// take the answer away from it, so the rest is read and thrown away, within these bounds.
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kLingerBytesMax = 32 << 20;
 
@@ -69,7 +69,8 @@ void Connection::CloseIfIdle() {
   if (phase_ == Phase::kHead && !request_begun_) Close();
 }
 
-// ---- Reading -------------------------------------------------------------------------------------
+// ---- Reading
+// -------------------------------------------------------------------------------------
 
 void Connection::Read() {
   if (reading_ || phase_ == Phase::kClosed) return;
@@ -223,7 +224,8 @@ void Connection::OnTooSlow() {
                                      : "the request's head did not arrive in time");
 }
 
-// ---- Answering -----------------------------------------------------------------------------------
+// ---- Answering
+// -----------------------------------------------------------------------------------
 
 void Connection::Respond(std::uint64_t exchange, const HttpResponse& response) {
   if (IsCurrent(exchange) && answer_ == Answer::kNone) SendWhole(response);
@@ -270,7 +272,8 @@ void Connection::Complete() {
   if (queued_bytes_ == 0) OnFlushed();
 }
 
-// ---- Writing -------------------------------------------------------------------------------------
+// ---- Writing
+// -------------------------------------------------------------------------------------
 
 void Connection::Send(std::string_view bytes) {
   queued_.append(bytes);
@@ -323,16 +326,18 @@ void Connection::Linger() {
   Read();
 }
 
-// ---- Timers --------------------------------------------------------------------------------------
+// ---- Timers
+// --------------------------------------------------------------------------------------
 
 // Cancelling a timer does not call back a wait that has already expired and is on its way to the
 // strand; the round tells it that it is late.
 void Connection::ArmTimer(asio::steady_timer* timer, std::uint64_t* round, Duration after,
                           void (Connection::*expired)()) {
   timer->expires_after(std::chrono::duration_cast<asio::steady_timer::duration>(after));
-  timer->async_wait([self = shared_from_this(), round, armed = ++*round, expired](error_code error) {
-    if (!error && armed == *round && self->phase_ != Phase::kClosed) (self.get()->*expired)();
-  });
+  timer->async_wait(
+      [self = shared_from_this(), round, armed = ++*round, expired](error_code error) {
+        if (!error && armed == *round && self->phase_ != Phase::kClosed) (self.get()->*expired)();
+      });
 }
 
 void Connection::DisarmTimer(asio::steady_timer* timer, std::uint64_t* round) {

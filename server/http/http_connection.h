@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One client connection: reads requests, hands each to the handler as an exchange, writes the answers
-// in order, and keeps the limits and timeouts. Internal to the HTTP server.
+// One client connection: reads requests, hands each to the handler as an exchange, writes the
+// answers in order, and keeps the limits and timeouts. Internal to the HTTP server.
 //
-// Everything but the exchange's own functions runs on the connection's strand. A read is pending at all
-// times, also while an answer is computed: that is how a client that leaves is noticed, and how
+// Everything but the exchange's own functions runs on the connection's strand. A read is pending at
+// all times, also while an answer is computed: that is how a client that leaves is noticed, and how
 // pipelined requests are taken in (up to a limit) until their turn comes.
 #pragma once
 
@@ -27,8 +27,8 @@ using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
 class Connection;
 class Exchange;
 
-// What the connections of one server share. Owners: the server, its connections and the exchanges that
-// handlers still hold, so that an exchange may outlive its server.
+// What the connections of one server share. Owners: the server, its connections and the exchanges
+// that handlers still hold, so that an exchange may outlive its server.
 struct Core {
   HttpServerOptions options;
   HttpHandler handler;
@@ -56,7 +56,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(std::shared_ptr<Core> core, boost::asio::ip::tcp::socket socket, Strand strand);
   ~Connection();
 
-  // Begins to serve, or with `refuse` answers that there is no room and closes. Call once, on the strand.
+  // Begins to serve, or with `refuse` answers that there is no room and closes. Call once, on the
+  // strand.
   void Start(bool refuse);
   // On the strand: closes at once; whoever is being served has "gone".
   void Close();
@@ -116,7 +117,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Phase phase_ = Phase::kHead;
   boost::asio::steady_timer read_timer_;
   boost::asio::steady_timer write_timer_;
-  std::uint64_t read_round_ = 0;   // which arming of the timer counts
+  std::uint64_t read_round_ = 0;  // which arming of the timer counts
   std::uint64_t write_round_ = 0;
 
   bool reading_ = false;
@@ -134,12 +135,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
 
   bool writing_ = false;
-  std::string sending_;      // with the socket
-  std::size_t sent_ = 0;     // of sending_
-  std::string queued_;       // after sending_
+  std::string sending_;   // with the socket
+  std::size_t sent_ = 0;  // of sending_
+  std::string queued_;    // after sending_
 
-  // Used by any thread: bytes in exchange calls that the strand has not come to, and in sending_ and
-  // queued_.
+  // Used by any thread: bytes in exchange calls that the strand has not come to, and in sending_
+  // and queued_.
   std::atomic<std::size_t> posted_bytes_{0};
   std::atomic<std::size_t> queued_bytes_{0};
 };

@@ -5,26 +5,23 @@ namespace engram::http_internal {
 
 Exchange::~Exchange() {
   // If it was answered, its number is no longer current and this does nothing.
-  connection_->core().Post(connection_->strand(),
-                           [connection = connection_, number = number_] {
-                             connection->OnDropped(number);
-                           });
+  connection_->core().Post(connection_->strand(), [connection = connection_, number = number_] {
+    connection->OnDropped(number);
+  });
 }
 
 void Exchange::Respond(HttpResponse response) {
-  connection_->core().Post(connection_->strand(),
-                           [connection = connection_, number = number_,
-                            response = std::move(response)] {
-                             connection->Respond(number, response);
-                           });
+  connection_->core().Post(connection_->strand(), [connection = connection_, number = number_,
+                                                   response = std::move(response)] {
+    connection->Respond(number, response);
+  });
 }
 
 void Exchange::StartStream(HttpResponse head) {
-  connection_->core().Post(
-      connection_->strand(),
-      [connection = connection_, number = number_, head = std::move(head)] {
-        connection->StartStream(number, head);
-      });
+  connection_->core().Post(connection_->strand(),
+                           [connection = connection_, number = number_, head = std::move(head)] {
+                             connection->StartStream(number, head);
+                           });
 }
 
 void Exchange::Write(std::string chunk) {
@@ -38,9 +35,9 @@ void Exchange::Write(std::string chunk) {
 }
 
 void Exchange::End() {
-  connection_->core().Post(
-      connection_->strand(),
-      [connection = connection_, number = number_] { connection->End(number); });
+  connection_->core().Post(connection_->strand(), [connection = connection_, number = number_] {
+    connection->End(number);
+  });
 }
 
 std::size_t Exchange::unsent_bytes() const {

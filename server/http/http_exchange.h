@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection's HttpExchange: posts what the handler says to the connection's strand. Internal to the
-// HTTP server.
+// A connection's HttpExchange: posts what the handler says to the connection's strand. Internal to
+// the HTTP server.
 #pragma once
 
 #include <functional>

@@ -24,7 +24,8 @@ enum class BodyFraming { kLength, kChunked, kUntilClose };
 // become blanks, so that no value can begin a field of its own.
 std::string MessageHead(const HttpResponse& response, BodyFraming framing, bool keep_alive);
 
-// `data` framed as one chunk of a chunked body. REQUIRES: `data` is not empty (that would be the end).
+// `data` framed as one chunk of a chunked body. REQUIRES: `data` is not empty (that would be the
+// end).
 std::string BodyChunk(std::string_view data);
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
 

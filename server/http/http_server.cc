@@ -12,11 +12,11 @@ namespace engram {
 namespace {
 
 namespace asio = boost::asio;
+using asio::ip::tcp;
 using boost::system::error_code;
 using http_internal::Connection;
 using http_internal::Core;
 using http_internal::Strand;
-using asio::ip::tcp;
 
 // How long to wait when the process has no more file descriptors to accept with.
 constexpr std::chrono::milliseconds kAcceptRetry{100};
@@ -65,11 +65,11 @@ class HttpServerImpl final : public HttpServer {
 void HttpServerImpl::Accept() {
   if (!accepting_) return;
   const Strand strand = asio::make_strand(core_->io);
-  acceptor_.async_accept(strand, asio::bind_executor(accept_strand_, [this, strand](
-                                                                         error_code error,
-                                                                         tcp::socket socket) {
-                           OnAccept(error, std::move(socket), strand);
-                         }));
+  acceptor_.async_accept(
+      strand,
+      asio::bind_executor(accept_strand_, [this, strand](error_code error, tcp::socket socket) {
+        OnAccept(error, std::move(socket), strand);
+      }));
 }
 
 void HttpServerImpl::OnAccept(error_code error, tcp::socket socket, const Strand& strand) {
@@ -137,7 +137,8 @@ void HttpServerImpl::Stop() {
     std::unique_lock stop_lock(core_->stop_mutex);
     core_->stopped = true;
   }
-  // What was posted between the threads' end and the flag: run here, so that it holds nothing alive.
+  // What was posted between the threads' end and the flag: run here, so that it holds nothing
+  // alive.
   core_->io.restart();
   core_->io.poll();
 }
@@ -172,8 +173,8 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const HttpServerOp
 
   error_code error;
   tcp::resolver resolver(core->io);
-  const auto found = resolver.resolve(options.host, std::to_string(options.port),
-                                      tcp::resolver::passive, error);
+  const auto found =
+      resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
   if (error) return Unbound(options, error);
   const tcp::endpoint endpoint = found.begin()->endpoint();
   tcp::acceptor acceptor(core->io);

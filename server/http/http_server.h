@@ -38,9 +38,9 @@ struct HttpResponse {
   std::string body;
 };
 
-// Answers one request: with Respond, or with StartStream, Write… and End. Thread-safe; calls after the
-// client has gone or the answer is complete do nothing. The handler may keep it and answer later from
-// any thread; an exchange that is dropped unanswered is answered with 500.
+// Answers one request: with Respond, or with StartStream, Write… and End. Thread-safe; calls after
+// the client has gone or the answer is complete do nothing. The handler may keep it and answer
+// later from any thread; an exchange that is dropped unanswered is answered with 500.
 //
 // A client that closes its sending side while it waits has gone: HTTP/1.1 cannot tell "I have sent
 // everything" from "I have left", and computing for nobody is the worse mistake. An answer that was
@@ -59,13 +59,13 @@ class HttpExchange {
   virtual std::size_t unsent_bytes() const = 0;
 
   // Called once when the client has gone, or stopped reading for too long, before the answer was
-  // complete; also if that happened already. From then on nothing is sent. Both callbacks may hold the
-  // exchange: they are dropped when it has ended.
+  // complete; also if that happened already. From then on nothing is sent. Both callbacks may hold
+  // the exchange: they are dropped when it has ended.
   virtual void SetOnClosed(std::function<void()> on_closed) = 0;
   // Called when unsent_bytes() has fallen to 0 after a Write. Set before StartStream.
   virtual void SetOnDrained(std::function<void()> on_drained) = 0;
-  // Runs `task` on one of the server's threads, never at the same time as another task, on_closed or
-  // on_drained of this exchange.
+  // Runs `task` on one of the server's threads, never at the same time as another task, on_closed
+  // or on_drained of this exchange.
   virtual void Post(std::function<void()> task) = 0;
 };
 

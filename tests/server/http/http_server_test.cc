@@ -115,8 +115,9 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
 TEST_F(HttpServerTest, TakesRequestsByteByByte) {
   StartServer();
   TestClient client(port());
-  for (const char c : std::string("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                  "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\n")) {
+  for (const char c :
+       std::string("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\n")) {
     ASSERT_TRUE(client.Send({&c, 1}));
   }
   const auto response = client.Read();
@@ -224,7 +225,7 @@ TEST_F(HttpServerTest, RefusesBrokenHttp) {
            Case{std::string("\x16\x03\x01\x02\0\x01\0\x01\xfc", 9) + std::string(60, '\0')},
            Case{"GET /echo HTTP/1.1\nhost: t\n\n"},
            Case{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-           Case{"GET /echo HTTP/1.1\r\n\r\n"},                       // no host
+           Case{"GET /echo HTTP/1.1\r\n\r\n"},  // no host
            Case{"GET /echo HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"},
            Case{post + "content-length: -1\r\n\r\n{}"},
            Case{post + "content-length: 99999999999999999999999\r\n\r\n{}"},
@@ -303,8 +304,10 @@ TEST_F(HttpServerTest, StreamsInChunks) {
   ASSERT_TRUE(exchange);
   std::atomic<int> drained{0};
   exchange->SetOnDrained([&drained] { ++drained; });
-  exchange->StartStream({.status = 200, .headers = {{"x-a", "1\r\nx-b: 2"}},
-                         .content_type = "text/event-stream", .body = ""});
+  exchange->StartStream({.status = 200,
+                         .headers = {{"x-a", "1\r\nx-b: 2"}},
+                         .content_type = "text/event-stream",
+                         .body = ""});
   exchange->Write("one");
   const auto head = client.ReadHead();
   ASSERT_TRUE(head);
@@ -369,8 +372,9 @@ TEST_F(HttpServerTest, NoticesAClientThatLeaves) {
 TEST_F(HttpServerTest, AClientThatPipelinesAndLeavesIsNoticedToo) {
   StartServer();
   TestClient client(port());
-  ASSERT_TRUE(client.Send("GET /wait HTTP/1.1\r\nhost: t\r\n\r\n"
-                          "GET /echo HTTP/1.1\r\nhost: t\r\n\r\n"));
+  ASSERT_TRUE(
+      client.Send("GET /wait HTTP/1.1\r\nhost: t\r\n\r\n"
+                  "GET /echo HTTP/1.1\r\nhost: t\r\n\r\n"));
   const auto exchange = NextKept();
   ASSERT_TRUE(exchange);
   std::atomic<bool> closed{false};

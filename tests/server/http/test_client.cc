@@ -105,9 +105,8 @@ std::optional<ClientResponse> TestClient::ReadHead() {
       return std::nullopt;
     }
     std::string name = line->substr(0, colon);
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
-      return static_cast<char>(std::tolower(c));
-    });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     response.headers[name] = line->substr(colon + 2);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A blocking HTTP client over a plain socket, for tests: it sends exactly the bytes it is told to and
-// reads answers strictly, so that a server's framing errors show. Every read gives up after 10 s.
+// A blocking HTTP client over a plain socket, for tests: it sends exactly the bytes it is told to
+// and reads answers strictly, so that a server's framing errors show. Every read gives up after 10
+// s.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ class TestClient {
 
   // False if the server has closed the connection.
   bool Send(std::string_view bytes);
-  // The next whole answer; nothing if the connection ended, or nothing came for too long, before it was
-  // complete. `no_body`: the answer to a HEAD.
+  // The next whole answer; nothing if the connection ended, or nothing came for too long, before it
+  // was complete. `no_body`: the answer to a HEAD.
   std::optional<ClientResponse> Read(bool no_body = false);
   // Status line and fields only, then chunk by chunk ("" is the last).
   std::optional<ClientResponse> ReadHead();
