@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/runtime/model_runtime.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "engine/engram/engram_layout.h"
+#include "engine/engram/mapped_table.h"
+#include "engine/model/model_config.h"
+#include "kernels/backend_factory.h"
+
+namespace engram {
+namespace {
+
+// Enough for every expert of a small model to be read once; a short wait for a large one.
+constexpr int kWarmUpTokens = 16;
+
+std::int64_t TableBytes(const Model& model) {
+  std::int64_t bytes = 0;
+  for (const TensorInfo* table : model.engram_tables()) {
+    bytes += static_cast<std::int64_t>(table->bytes.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Load(const ModelRuntimeOptions& options,
+                                                                 TokenMap token_map,
+                                                                 const Progress& progress) {
+  std::unique_ptr<ModelRuntime> runtime(new ModelRuntime);
+  progress("opening");
+  RETURN_IF_ERROR(runtime->Open(options));
+  progress("weights");
+  RETURN_IF_ERROR(runtime->PlaceWeights(options));
+  progress("cache");
+  RETURN_IF_ERROR(runtime->CompleteOptions(options));
+  RETURN_IF_ERROR(runtime->MakePrefetcher(options, std::move(token_map)));
+  runtime->MakeExecutor();
+  progress("warm-up");
+  runtime->WarmUp();
+  return runtime;
+}
+
+absl::Status ModelRuntime::Open(const ModelRuntimeOptions& options) {
+  ASSIGN_OR_RETURN(config_, ModelConfig::Load(options.model_directory));
+  if (options.dummy_weights) {
+    checkpoint_ = Checkpoint::Dummy(options.seed, config_.dtype);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(checkpoint_, Checkpoint::Open(options.model_directory));
+  return absl::OkStatus();
+}
+
+absl::Status ModelRuntime::PlaceWeights(const ModelRuntimeOptions& options) {
+  backend_ = MakeBackend(options.backend, {.threads = options.threads});
+  if (backend_ == nullptr) {
+    std::string names = "auto";
+    for (const std::string& name : BackendNames()) names += ", " + name;
+    return absl::InvalidArgumentError("backend \"" + options.backend +
+                                      "\" is none of this build's: " + names);
+  }
+  ASSIGN_OR_RETURN(model_, LoadModel(config_, checkpoint_.get(), backend_.get()));
+  return absl::OkStatus();
+}
+
+absl::Status ModelRuntime::CompleteOptions(const ModelRuntimeOptions& options) {
+  scheduler_ = options.scheduler;
+  if (scheduler_.max_model_len == 0) scheduler_.max_model_len = config_.max_position_embeddings;
+  if (scheduler_.max_model_len > config_.max_position_embeddings) {
+    return absl::InvalidArgumentError(
+        "max-model-len is " + std::to_string(scheduler_.max_model_len) +
+        ", but the model was made for max_position_embeddings " +
+        std::to_string(config_.max_position_embeddings) + " (config.json)");
+  }
+  scheduler_.ngram_order_max = config_.has_engram() ? config_.engram.max_ngram_size : 1;
+  scheduler_.block_count = 1;  // until it is counted below
+  RETURN_IF_ERROR(ValidateSchedulerOptions(scheduler_));
+  const ModelMemory memory = model_->MemoryNeeds(scheduler_.max_num_batched_tokens);
+  ASSIGN_OR_RETURN(scheduler_.block_count,
+                   CountBlocks(scheduler_, memory, options.kv_cache_bytes, AvailableMemoryBytes()));
+
+  const std::int64_t tables_bytes = TableBytes(*model_);
+  memory_plan_ = {
+      .weights_bytes = checkpoint_->total_bytes() - tables_bytes,
+      .tables_bytes = tables_bytes,
+      .cache_bytes = CacheBytes(scheduler_, memory),
+      .activation_bytes = memory.activation_bytes + Executor::LogitsBytes(config_),
+      .block_count = scheduler_.block_count,
+      .block_size = scheduler_.block_size,
+      .max_model_len = scheduler_.max_model_len,
+  };
+  LogMemoryPlan(memory_plan_);
+  return absl::OkStatus();
+}
+
+absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map) {
+  if (!config_.has_engram()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckTokenMap(config_.engram, token_map));
+  std::vector<const EngramTable*> tables;
+  for (const TensorInfo* table : model_->engram_tables()) {
+    tables_.push_back(std::make_unique<MappedTable>(table->bytes, table->shape[0],
+                                                    config_.engram.head_dim, table->dtype));
+    tables.push_back(tables_.back().get());
+  }
+  prefetcher_ = std::make_unique<EngramPrefetcher>(
+      config_.engram, std::move(token_map), std::move(tables),
+      EngramPrefetcherOptions{.mode = options.prefetch,
+                              .workers = options.prefetch_workers,
+                              .rows_max = scheduler_.max_num_batched_tokens});
+  return absl::OkStatus();
+}
+
+void ModelRuntime::MakeExecutor() {
+  const ModelCacheShape cache = {.block_count = scheduler_.block_count,
+                                 .block_size = scheduler_.block_size,
+                                 .state_slots = scheduler_.max_num_seqs,
+                                 .positions_max = scheduler_.max_model_len};
+  const StepBatchLimits limits = {
+      .rows_max = scheduler_.max_num_batched_tokens,
+      .slices_max = scheduler_.max_num_seqs,
+      .has_rolling_state = config_.has_engram() && config_.conv_window() > 0};
+  model_->AllocateCache(cache, limits.rows_max);
+  executor_ =
+      std::make_unique<Executor>(limits, cache, model_.get(), prefetcher_.get(), backend_.get());
+}
+
+// One prompt in the cache's first blocks and slot. Whoever gets them later writes before reading.
+void ModelRuntime::WarmUp() {
+  const int tokens = std::min({kWarmUpTokens, scheduler_.max_model_len,
+                               scheduler_.max_num_batched_tokens, config_.vocab_size});
+  StepPlan plan;
+  for (int token = 0; token < tokens; ++token) plan.token_ids.push_back(token);
+  const int blocks = (tokens + scheduler_.block_size - 1) / scheduler_.block_size;
+  for (int block = 0; block < blocks; ++block) plan.block_ids.push_back(BlockId(block));
+  SequenceSlice& slice = plan.slices.emplace_back();
+  slice.row_count = tokens;
+  slice.block_count = blocks;
+  SamplingParams greedy;
+  greedy.temperature = 0;
+  SampleRow& sample = plan.samples.emplace_back();
+  sample.row = tokens - 1;
+  sample.params = &greedy;
+  executor_->Execute(plan);
+}
+
+EngramPrefetchStats ModelRuntime::prefetch_stats() const {
+  return prefetcher_ == nullptr ? EngramPrefetchStats{} : prefetcher_->stats();
+}
+
+}  // namespace engram
