@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct BackendCase {
   std::string name;
   std::function<std::unique_ptr<Backend>()> make;
 };
+
+inline void PrintTo(const BackendCase& backend, std::ostream* out) { *out << backend.name; }
 
 inline std::vector<BackendCase> AllBackends() {
   std::vector<BackendCase> cases = {{"ref", [] { return MakeRefBackend(); }}};

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <string>
+
+#include "tests/kernels/op_cases.h"
+
+namespace engram::testing_support {
+namespace {
+
+std::int64_t Count(const std::vector<int>& rows) { return static_cast<std::int64_t>(rows.size()); }
+
+std::string Name(const std::string& op, int n, int hidden) {
+  return op + "_n" + std::to_string(n) + "_hidden" + std::to_string(hidden);
+}
+
+}  // namespace
+
+OpCase StreamsExpandCase(int n, int hidden) {
+  return {.name = Name("StreamsExpand", n, hidden),
+          .tolerance = 0,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            const StreamsExpandArgs args = {.streams = arrays.F32(Count(rows), n * hidden),
+                                            .x = RandomRows(arrays, 1, rows, hidden),
+                                            .n = n};
+            return {[=, &arrays] { arrays.backend().StreamsExpand({}, args); },
+                    [=, &arrays] { return ReadRows(arrays, {args.streams}); }};
+          }};
+}
+
+OpCase StreamsSumCase(int n, int hidden) {
+  return {.name = Name("StreamsSum", n, hidden),
+          .tolerance = 1e-6,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            const StreamsSumArgs args = {.out = arrays.F32(Count(rows), hidden),
+                                         .streams = RandomRows(arrays, 1, rows, n * hidden),
+                                         .n = n};
+            return {[=, &arrays] { arrays.backend().StreamsSum({}, args); },
+                    [=, &arrays] { return ReadRows(arrays, {args.out}); }};
+          }};
+}
+
+OpCase HcPreCase(int n, int hidden) {
+  return {.name = Name("HcPre", n, hidden),
+          .tolerance = 5e-6,
+          .weight_bytes = 4.0 * (2 + n) * n * n * hidden,
+          .flops_per_row = 2.0 * (2 + n) * n * n * hidden,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            const int mixes = (2 + n) * n;
+            const HcPreArgs args = {
+                .out = arrays.F32(Count(rows), hidden),
+                .post = arrays.F32(Count(rows), n),
+                .comb = arrays.F32(Count(rows), n * n),
+                .streams = RandomRows(arrays, 1, rows, n * hidden, 2),
+                .fn = RandomF32(arrays, 2, mixes, n * hidden,
+                                2.0f / std::sqrt(static_cast<float>(n * hidden))),
+                .base = RandomF32(arrays, 3, 1, mixes, 2),
+                .scale = RandomF32(arrays, 4, 1, 3),
+                .n = n,
+                .sinkhorn_iters = 20,
+                .norm_eps = 1e-6f,
+                .hc_eps = 1e-6f};
+            return {[=, &arrays] { arrays.backend().HcPre({}, args); },
+                    [=, &arrays] {
+                      return ReadRows(arrays, {args.out, args.post, args.comb});
+                    }};
+          }};
+}
+
+OpCase HcPostCase(int n, int hidden) {
+  return {.name = Name("HcPost", n, hidden),
+          .tolerance = 1e-6,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            const HcPostArgs args = {
+                .streams = RandomRows(arrays, 1, rows, n * hidden),
+                .x = RandomRows(arrays, 2, rows, hidden),
+                .post = RandomRows(arrays, 3, rows, n),
+                .comb = RandomRows(arrays, 4, rows, n * n, 1.0f / static_cast<float>(n)),
+                .n = n};
+            return {[=, &arrays] { arrays.backend().HcPost({}, args); },
+                    [=, &arrays] { return ReadRows(arrays, {args.streams}); }};
+          }};
+}
+
+OpCase HcHeadCase(int n, int hidden) {
+  return {.name = Name("HcHead", n, hidden),
+          .tolerance = 5e-6,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            const HcHeadArgs args = {
+                .out = arrays.F32(Count(rows), hidden),
+                .streams = RandomRows(arrays, 1, rows, n * hidden, 2),
+                .fn = RandomF32(arrays, 2, n, n * hidden,
+                                2.0f / std::sqrt(static_cast<float>(n * hidden))),
+                .base = RandomF32(arrays, 3, 1, n),
+                .scale = RandomF32(arrays, 4, 1, 1),
+                .n = n,
+                .norm_eps = 1e-6f,
+                .hc_eps = 1e-6f};
+            return {[=, &arrays] { arrays.backend().HcHead({}, args); },
+                    [=, &arrays] { return ReadRows(arrays, {args.out}); }};
+          }};
+}
+
+OpCase EngramDecodeRowsCase(DType dtype, int lookups, int width) {
+  return {.name = "EngramDecodeRows_" + std::to_string(lookups) + "_" + std::to_string(width) +
+                  "_" + std::string(DTypeName(dtype)),
+          .tolerance = 0,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            std::vector<float> values;
+            for (const int row : rows) {
+              for (int i = 0; i < lookups * width; ++i) values.push_back(RandomValue(1, row, i));
+            }
+            const EngramDecodeRowsArgs args = {
+                .out = arrays.F32(Count(rows), lookups * width),
+                .rows = arrays.Weight(dtype, Count(rows) * lookups, width, values)};
+            return {[=, &arrays] { arrays.backend().EngramDecodeRows({}, args); },
+                    [=, &arrays] { return ReadRows(arrays, {args.out}); }};
+          }};
+}
+
+OpCase EngramGateCase(int n, int hidden, bool gate_sqrt) {
+  return {.name = Name("EngramGate", n, hidden) + (gate_sqrt ? "_sqrt" : ""),
+          // The root is steep where the score is small: it doubles the digits that are lost there.
+          .tolerance = gate_sqrt ? 2e-5 : 2e-6,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            // Row 5: its memory is off. Row 2: keys of zeros, a score of exactly 0.
+            std::vector<std::int32_t> enabled;
+            std::vector<float> kv;
+            for (const int row : rows) {
+              enabled.push_back(row != 5);
+              for (int i = 0; i < (n + 1) * hidden; ++i) {
+                kv.push_back(row == 2 && i < n * hidden ? 0.0f : RandomValue(2, row, i));
+              }
+            }
+            const EngramGateArgs args = {.gates = arrays.F32(Count(rows), n),
+                                         .value = arrays.F32(Count(rows), n * hidden),
+                                         .streams = RandomRows(arrays, 1, rows, n * hidden),
+                                         .kv = arrays.F32(Count(rows), (n + 1) * hidden, kv),
+                                         .q_weight = RandomF32(arrays, 3, 1, n * hidden, 2),
+                                         .k_weight = RandomF32(arrays, 4, 1, n * hidden, 2),
+                                         .enabled = arrays.I32(1, Count(rows), enabled),
+                                         .n = n,
+                                         .norm_eps = 1e-6f,
+                                         .gate_sqrt = gate_sqrt};
+            return {[=, &arrays] { arrays.backend().EngramGate({}, args); },
+                    [=, &arrays] {
+                      return ReadRows(arrays, {args.gates, args.value});
+                    }};
+          }};
+}
+
+}  // namespace engram::testing_support
