@@ -18,10 +18,10 @@ namespace engram {
 // How a token is picked. Defaults: the model's own distribution (temperature 1, nothing cut off).
 struct SamplingParams {
   float temperature = 1.0f;         // [0, 2]; 0 = greedy
-  int top_k = 0;                    // 0 = off
+  int top_k = 0;                    // 0 = off (Create also takes −1)
   float top_p = 1.0f;               // (0, 1]
   float min_p = 0.0f;               // [0, 1]
-  float repetition_penalty = 1.0f;  // (0, 2]; over prompt and output
+  float repetition_penalty = 1.0f;  // > 0; over prompt and output
   float presence_penalty = 0.0f;    // [−2, 2]; over the output
   float frequency_penalty = 0.0f;   // [−2, 2]; over the output
   std::vector<std::pair<std::int32_t, float>> logit_bias;  // ids ascending, values [−100, 100]
@@ -63,8 +63,9 @@ struct RequestLimits {
 class Request {
  public:
   // Fails with InvalidArgument naming the field (base/field_error.h). What is merely too long together
-  // (prompt + max_tokens over max_model_len) is cut: max_tokens becomes what fits. A prompt that
-  // leaves no room is an error with code "context_length_exceeded".
+  // (prompt + max_tokens over max_model_len) is cut: max_tokens becomes what fits, min_tokens no more.
+  // A prompt that leaves no room is an error with code "context_length_exceeded"; max_tokens 0 (the
+  // prompt's log-probabilities alone) needs none. What can never fit into the cache is an error too.
   static absl::StatusOr<Request> Create(RequestParams params, const RequestLimits& limits);
 
   const std::string& id() const { return params_.id; }

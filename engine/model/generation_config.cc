@@ -20,7 +20,7 @@ absl::StatusOr<GenerationConfig> GenerationConfig::Parse(std::string_view json_t
   config.top_k = json.OptionalInt({"top_k"}, {0, limits::kVocabMax});
   config.top_p = json.OptionalNumber({"top_p"}, {0, 1, true});
   config.min_p = json.OptionalNumber({"min_p"}, {0, 1});
-  config.repetition_penalty = json.OptionalNumber({"repetition_penalty"}, {0, 2, true});
+  config.repetition_penalty = json.OptionalNumber({"repetition_penalty"}, {0, 1e6, true});
   config.max_new_tokens = json.OptionalInt({"max_new_tokens"}, {1, limits::kModelLenMax});
   for (const std::int64_t eos : json.IntOrList({"eos_token_id"}, id, limits::kEosTokensMax)) {
     config.eos_token_ids.push_back(static_cast<std::int32_t>(eos));
