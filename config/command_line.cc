@@ -29,11 +29,11 @@ constexpr char kFooter[] =
     "in\n"
     "{\"max-num-seqs\": 64, \"kv-cache-memory\": \"512MiB\"}; a flag wins over the file.\n"
     "\n"
-    "Exit status: 0 stopped as asked; 1 failed while serving; 2 wrong flag or config file; 3 the "
-    "model\n"
-    "cannot be loaded; 4 it does not fit into memory; 5 cannot listen on a port; 130 or 143 a "
-    "second\n"
-    "SIGINT or SIGTERM ended it at once.";
+    "Exit status: 0 stopped as asked; 1 failed while serving; 2 wrong flag, config or key file; 3 "
+    "the\n"
+    "model cannot be loaded; 4 it does not fit into memory; 5 cannot listen on a port; 130 or 143 "
+    "ended\n"
+    "at once by a second SIGINT or SIGTERM, or by the first while it was still loading.";
 
 constexpr std::size_t kHelpNameColumns = 34;
 constexpr std::size_t kHelpTextColumns = 66;

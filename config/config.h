@@ -19,6 +19,7 @@ struct Config {
   std::vector<std::string> served_model_names;  // never empty after parsing
   bool dummy_weights = false;                   // --load-format dummy
   std::uint64_t seed = 0;                       // of dummy weights
+  bool generation_config = true;                // sampling defaults from the checkpoint
 
   // Backend.
   std::string backend = "auto";

@@ -11,8 +11,8 @@ enum class ExitCode : int {
   kModel = 3,   // the checkpoint cannot be loaded
   kMemory = 4,  // the model or its cache does not fit
   kListen = 5,  // a port cannot be listened on
-  // A second SIGINT or SIGTERM ends the process at once with 128 + its number: 130, 143.
-  kSignalBase = 128,
+  // A second SIGINT or SIGTERM, or the first while loading, ends the process at once with 128 + its
+  // number: 130, 143.
 };
 
 }  // namespace engram

@@ -198,6 +198,10 @@ void AddModelOptions(std::vector<OptionSpec>* table) {
             Word([](Config & c) -> auto& { return c.dummy_weights; }, {"auto", "dummy"}),
             "auto reads the safetensors files; dummy makes random weights from config.json alone");
   group.Add("seed", "N", Seed([](Config & c) -> auto& { return c.seed; }), "Seed of dummy weights");
+  group.Add("generation-config", "none|auto",
+            Word([](Config & c) -> auto& { return c.generation_config; }, {"none", "auto"}),
+            "auto: requests that say nothing of sampling get what the checkpoint's "
+            "generation_config.json recommends; none: temperature 1 and nothing cut off");
   group.Add("max-model-len", "N|auto",
             Number(
                 [](Config & c) -> auto& { return c.scheduler.max_model_len; }, 1,
@@ -338,6 +342,12 @@ absl::Status CheckConsistent(const Config& config) {
         absl::StrCat("--http-port and --grpc-port are both ", config.http_port));
   }
   const SchedulerOptions& scheduler = config.scheduler;
+  if (scheduler.max_num_batched_tokens < scheduler.max_num_seqs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("every running sequence takes part in every step: --max-num-batched-tokens (",
+                     scheduler.max_num_batched_tokens, ") must be at least --max-num-seqs (",
+                     scheduler.max_num_seqs, ")"));
+  }
   if (!scheduler.enable_chunked_prefill &&
       scheduler.max_num_batched_tokens < scheduler.max_model_len) {
     return absl::InvalidArgumentError(

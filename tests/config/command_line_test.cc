@@ -90,6 +90,8 @@ TEST(CommandLineTest, SettingsMustFitTogether) {
   EXPECT_THAT(ErrorOf({"--model", "m", "--no-enable-chunked-prefill", "--max-num-batched-tokens",
                        "100", "--max-model-len", "101"}),
               HasSubstr("--max-num-batched-tokens (100) must be at least --max-model-len (101)"));
+  EXPECT_THAT(ErrorOf({"--model", "m", "--max-num-seqs", "9", "--max-num-batched-tokens", "8"}),
+              HasSubstr("--max-num-batched-tokens (8) must be at least --max-num-seqs (9)"));
 }
 
 TEST(CommandLineTest, Commands) {
