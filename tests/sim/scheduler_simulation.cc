@@ -99,7 +99,7 @@ RequestParams SchedulerSimulation::DrawRequest() {
   params.id = "r" + std::to_string(next_key_);
   params.prompt = DrawPrompt();
   params.n = Chance(70) ? 1 : Draw(2, 5);
-  params.max_tokens = Chance(5) ? 0 : Draw(1, 24);
+  params.max_tokens = Chance(5) ? 0 : Draw(1, std::min(24, options_.max_model_len));
   params.min_tokens = Chance(80) ? 0 : Draw(0, *params.max_tokens);
   params.ignore_eos = Chance(30);
   if (Chance(30)) params.stop_token_ids = {Draw(0, 31), Draw(32, 63)};
