@@ -2,7 +2,6 @@
 #include "server/frontend.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,6 +13,10 @@
 
 namespace engram {
 namespace {
+
+absl::Status Wrong(std::string_view field, const std::string& words) {
+  return InvalidField(field, std::string(field) + ' ' + words);
+}
 
 // Longest text that one token stands for: so much text is more than so many tokens.
 std::size_t LongestToken(const Tokenizer& tokenizer) {
@@ -27,35 +30,31 @@ std::size_t LongestToken(const Tokenizer& tokenizer) {
 absl::Status CheckCount(const GenerateParams& params) {
   const int n = params.request.n;
   const auto prompts = static_cast<int>(params.prompts.size());
-  if (prompts == 0) return InvalidField("prompt", "must not be an empty list");
+  if (prompts == 0) return Wrong("prompt", "must not be an empty list");
   if (prompts > limits::kPromptsPerRequestMax) {
-    return InvalidField(
-        "prompt", "must be at most " + std::to_string(limits::kPromptsPerRequestMax) + " prompts");
+    return Wrong("prompt",
+                 "must be at most " + std::to_string(limits::kPromptsPerRequestMax) + " prompts");
   }
   if (n < 1 || n > limits::kChoicesMax) {
-    return InvalidField("n", "must be in [1, " + std::to_string(limits::kChoicesMax) + "], got " +
-                                 std::to_string(n));
+    return Wrong("n", "must be in [1, " + std::to_string(limits::kChoicesMax) + "], got " +
+                          std::to_string(n));
   }
   if (prompts * n > limits::kSequencesPerRequestMax) {
-    return InvalidField("n", "times the number of prompts must be at most " +
-                                 std::to_string(limits::kSequencesPerRequestMax));
-  }
-  if (n > 1 && params.request.sampling.temperature == 0) {
-    return InvalidField("n", "must be 1 when the temperature is 0: all choices would be equal");
+    return Wrong("n", "times the number of prompts must be at most " +
+                          std::to_string(limits::kSequencesPerRequestMax));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckStop(const std::vector<std::string>& stop) {
   if (stop.size() > limits::kStopStringsMax) {
-    return InvalidField("stop",
-                        "must be at most " + std::to_string(limits::kStopStringsMax) + " strings");
+    return Wrong("stop", "must be at most " + std::to_string(limits::kStopStringsMax) + " strings");
   }
   for (const std::string& text : stop) {
-    if (text.empty()) return InvalidField("stop", "must not contain an empty string");
+    if (text.empty()) return Wrong("stop", "must not contain an empty string");
     if (text.size() > limits::kStopStringBytesMax) {
-      return InvalidField("stop", "must contain no string longer than " +
-                                      std::to_string(limits::kStopStringBytesMax) + " bytes");
+      return Wrong("stop", "must contain no string longer than " +
+                               std::to_string(limits::kStopStringBytesMax) + " bytes");
     }
   }
   return absl::OkStatus();
@@ -66,9 +65,8 @@ absl::Status CheckTruncation(const GenerateParams& params, int max_model_len) {
   if (!keep.has_value() || *keep == -1 || (*keep >= 1 && *keep <= max_model_len)) {
     return absl::OkStatus();
   }
-  return InvalidField(
-      "truncate_prompt_tokens",
-      "must be −1 or in [1, " + std::to_string(max_model_len) + "], got " + std::to_string(*keep));
+  return Wrong("truncate_prompt_tokens", "must be −1 or in [1, " + std::to_string(max_model_len) +
+                                             "], got " + std::to_string(*keep));
 }
 
 void Truncate(const GenerateParams& params, int max_model_len, std::vector<std::int32_t>* ids) {
@@ -81,15 +79,9 @@ void Truncate(const GenerateParams& params, int max_model_len, std::vector<std::
                         : ids->erase(ids->begin(), ids->begin() + excess);
 }
 
-bool IsEchoOnly(const GenerateParams& params) {
-  return params.echo && params.request.max_tokens == 0;
-}
-
 // What the engine is asked, but for the prompt.
 absl::StatusOr<RequestParams> EngineParams(const GenerateParams& params, const Clock& clock) {
   RequestParams request = params.request;
-  // The engine samples at least one token; echo without an answer drops it.
-  if (IsEchoOnly(params)) request.max_tokens = 1;
   if (params.echo && request.sampling.logprobs.has_value()) {
     request.prompt_logprobs =
         std::max(request.prompt_logprobs.value_or(0), *request.sampling.logprobs);
@@ -97,8 +89,8 @@ absl::StatusOr<RequestParams> EngineParams(const GenerateParams& params, const C
   if (params.time_limit_ms.has_value()) {
     constexpr std::int64_t kDayMs = 24 * 60 * 60 * 1000;
     if (*params.time_limit_ms < 1 || *params.time_limit_ms > kDayMs) {
-      return InvalidField("time_limit_ms", "must be in [1, " + std::to_string(kDayMs) + "], got " +
-                                               std::to_string(*params.time_limit_ms));
+      return Wrong("time_limit_ms", "must be in [1, " + std::to_string(kDayMs) + "], got " +
+                                        std::to_string(*params.time_limit_ms));
     }
     const TimePoint deadline = clock.Now() + std::chrono::milliseconds(*params.time_limit_ms);
     request.deadline = request.deadline ? std::min(*request.deadline, deadline) : deadline;
@@ -166,8 +158,7 @@ absl::StatusOr<std::unique_ptr<TextGeneration>> Frontend::Generate(GenerateParam
                   .include_stop = params.include_stop_str_in_output,
                   .skip_special_tokens = params.skip_special_tokens,
                   .min_tokens = params.request.min_tokens,
-                  .echo = params.echo,
-                  .echo_only = IsEchoOnly(params)};
+                  .echo = params.echo};
   ASSIGN_OR_RETURN(auto generations, engine_->SubmitAll(std::move(requests)));
   for (std::size_t i = 0; i < streams.size(); ++i) {
     streams[i].generation = std::move(generations[i]);
@@ -184,7 +175,7 @@ absl::StatusOr<std::vector<std::int32_t>> Frontend::Tokenize(
 absl::StatusOr<std::string> Frontend::Detokenize(const std::vector<std::int32_t>& ids) const {
   for (const std::int32_t id : ids) {
     if (id < 0 || tokenizer_->TokenString(id).empty()) {
-      return InvalidField("tokens", "there is no token with the id " + std::to_string(id));
+      return Wrong("tokens", "has the id " + std::to_string(id) + ", which is no token's");
     }
   }
   return tokenizer_->Decode(ids, /*skip_special_tokens=*/false);
@@ -226,9 +217,9 @@ absl::Status Frontend::CheckLength(std::size_t bytes) const {
     return absl::OkStatus();
   }
   return WithErrorCode(
-      InvalidField("prompt", "is " + std::to_string(bytes) + " bytes long, which is more than " +
-                                 std::to_string(options_.limits.max_model_len) +
-                                 " tokens, the model's maximum context length"),
+      Wrong("prompt", "is " + std::to_string(bytes) + " bytes long, which is more than " +
+                          std::to_string(options_.limits.max_model_len) +
+                          " tokens, the model's maximum context length"),
       "context_length_exceeded");
 }
 

@@ -59,11 +59,6 @@ std::optional<TextDelta> EngineTextGeneration::OnEvent(std::size_t prompt_index,
     delta.prompt = prompt.result;
     if (rules_.echo) delta.text = prompt.stream.text;
   }
-  if (rules_.echo_only) {
-    delta.finish = event.token.has_value() ? FinishReason::kLength : event.finish;
-    Finish(&prompt, &choice);
-    return delta;
-  }
   delta.text += TextOf(event, &choice);
   if (event.token.has_value()) {
     ++usage_.completion_tokens;

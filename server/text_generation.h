@@ -23,9 +23,8 @@ struct TextRules {
   std::vector<std::string> stop;
   bool include_stop = false;
   bool skip_special_tokens = true;
-  int min_tokens = 0;      // stop strings are not looked for in the text of so many tokens
-  bool echo = false;       // the prompt's text is the beginning of each choice's
-  bool echo_only = false;  // and all of it: the one token that the engine computed is dropped
+  int min_tokens = 0;  // stop strings are not looked for in the text of so many tokens
+  bool echo = false;   // the prompt's text is the beginning of each choice's
 };
 
 // A prompt and what answers it.

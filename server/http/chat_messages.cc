@@ -22,19 +22,19 @@ std::string WithoutBody(const std::string& path) {
 // The text of one part of a message's content.
 absl::StatusOr<std::string> PartText(JsonValue part, const std::string& field) {
   if (!part.is(JsonKind::kObject)) {
-    return InvalidField(field, "must be an object with a type, got " + part.Describe());
+    return Wrong(field, "must be an object with a type, got " + part.Describe());
   }
   const auto type = part.Find("type");
   if (!type.has_value() || !type->is(JsonKind::kString)) {
-    return InvalidField(field, "needs a 'type'");
+    return Wrong(field, "needs a 'type'");
   }
   if (type->String() != "text" && type->String() != "refusal") {
-    return InvalidField(field, "has the type '" + std::string(type->String().substr(0, 40)) +
-                                   "', but this model reads only text");
+    return Wrong(field, "has the type '" + std::string(type->String().substr(0, 40)) +
+                            "', but this model reads only text");
   }
   const auto text = part.Find(type->String());
   if (!text.has_value() || !text->is(JsonKind::kString)) {
-    return InvalidField(field, "needs a string in '" + std::string(type->String()) + "'");
+    return Wrong(field, "needs a string in '" + std::string(type->String()) + "'");
   }
   return std::string(text->String());
 }
@@ -53,7 +53,11 @@ absl::StatusOr<std::string> JoinedParts(JsonValue parts, const std::string& path
 
 void ReadContent(const LaxFields& fields, ChatMessage* message, absl::Status* value_error) {
   const auto content = fields.object().Find("content");
-  if (!content.has_value()) return;
+  if (!content.has_value()) {
+    // Only an assistant may have said nothing (but called tools).
+    if (message->role != "assistant") message->content = "";
+    return;
+  }
   const std::string path = fields.Path("content");
   if (content->is(JsonKind::kString)) {
     message->content = std::string(content->String());
@@ -65,7 +69,7 @@ void ReadContent(const LaxFields& fields, ChatMessage* message, absl::Status* va
       *value_error = joined.status();
     }
   } else if (content->is(JsonKind::kObject)) {
-    if (value_error->ok()) *value_error = InvalidField(WithoutBody(path), "must not be an object");
+    if (value_error->ok()) *value_error = Wrong(WithoutBody(path), "must not be an object");
   } else if (!content->is(JsonKind::kNull) || message->role != "assistant") {
     fields.errors()->AddType(path, "a string or a list of parts", *content);
   }
@@ -105,9 +109,9 @@ std::vector<ChatMessage> ReadMessages(const LaxFields& fields, absl::Status* val
     }
     return messages;
   }
-  if (list->size() == 0) *value_error = InvalidField("messages", "must not be empty");
+  if (list->size() == 0) *value_error = Wrong("messages", "must not be empty");
   if (list->size() > limits::kChatMessagesMax) {
-    *value_error = InvalidField(
+    *value_error = Wrong(
         "messages", "must be at most " + std::to_string(limits::kChatMessagesMax) + " messages");
     return messages;
   }
@@ -143,14 +147,12 @@ absl::StatusOr<ChatOptions> ReadChatOptions(const LaxFields& fields) {
   const auto kwargs = fields.Object("chat_template_kwargs");
   if (fields.Find("chat_template").has_value() ||
       (kwargs.has_value() && kwargs->Find("chat_template").has_value())) {
-    return WithErrorCode(
-        InvalidField("chat_template", "is not accepted: the checkpoint's own template is used"),
-        "unsupported");
+    return Unsupported("chat_template", "is not accepted: the checkpoint's own template is used");
   }
   if (options.add_generation_prompt && options.continue_final_message) {
-    return InvalidField("continue_final_message",
-                        "cannot be combined with add_generation_prompt (which is true unless "
-                        "set to false)");
+    return Wrong("continue_final_message",
+                 "cannot be combined with add_generation_prompt (which is true unless "
+                 "set to false)");
   }
   return options;
 }

@@ -16,12 +16,12 @@ absl::Status CheckChatRules(JsonValue body) {
   const auto top = body.Find("top_logprobs");
   const auto count = top.has_value() ? LaxInteger(*top) : std::nullopt;
   if (count.has_value() && *count < 0) {
-    return InvalidField("top_logprobs", "must not be negative, got " + std::to_string(*count));
+    return Wrong("top_logprobs", "must not be negative, got " + std::to_string(*count));
   }
   const auto logprobs = body.Find("logprobs");
   const bool wanted = logprobs.has_value() && LaxBool(*logprobs).value_or(false);
   if (count.value_or(0) > 0 && !wanted) {
-    return InvalidField("top_logprobs", "needs logprobs=true");
+    return Wrong("top_logprobs", "needs logprobs=true");
   }
   return CheckRules(body);
 }
@@ -54,7 +54,7 @@ absl::Status CheckTools(const LaxFields& fields) {
   const bool none =
       choice.has_value() && choice->is(JsonKind::kString) && choice->String() == "none";
   if (none || (names.empty() && !choice.has_value())) return absl::OkStatus();
-  if (names.empty()) return InvalidField("tool_choice", "needs tools");
+  if (names.empty()) return Wrong("tool_choice", "needs tools");
   if (choice.has_value() && choice->is(JsonKind::kObject)) {
     const auto function = choice->Find("function");
     const auto name = function.has_value() && function->is(JsonKind::kObject)
@@ -62,12 +62,10 @@ absl::Status CheckTools(const LaxFields& fields) {
                           : std::nullopt;
     if (!name.has_value() || !name->is(JsonKind::kString) ||
         std::find(names.begin(), names.end(), name->String()) == names.end()) {
-      return InvalidField("tool_choice", "names none of the tools");
+      return Wrong("tool_choice", "names none of the tools");
     }
   }
-  return WithErrorCode(
-      InvalidField("tools", "tool calls are not supported; send tool_choice='none' or no tools"),
-      "unsupported");
+  return Unsupported("tools", "are not supported; send tool_choice='none' or no tools");
 }
 
 void CheckReasoning(const LaxFields& fields) {
@@ -131,9 +129,12 @@ absl::StatusOr<OpenAiRequest> ParseChatRequest(std::string_view body,
   RETURN_IF_ERROR(value_error);
   RETURN_IF_ERROR(shared_error);
   RETURN_IF_ERROR(tools_error);
+  if (params.max_tokens.has_value() && *params.max_tokens < 1) {
+    return Wrong("max_tokens", "must be at least 1, got " + std::to_string(*params.max_tokens));
+  }
   RETURN_IF_ERROR(unsupported);
   if (echo) {
-    return WithErrorCode(InvalidField("echo", "is not supported for chats"), "unsupported");
+    return Unsupported("echo", "is not supported for chats");
   }
   return request;
 }

@@ -22,22 +22,20 @@ absl::Status CheckCompletionRules(JsonValue body) {
     return value.has_value() && !value->is(JsonKind::kNull);
   };
   if (given("prompt_embeds")) {
-    return WithErrorCode(InvalidField("prompt_embeds", "is not supported"), "unsupported");
+    return Unsupported("prompt_embeds");
   }
-  if (!given("prompt")) return InvalidField("prompt", "must be given");
+  if (!given("prompt")) return Wrong("prompt", "must be given");
   const auto suffix = body.Find("suffix");
   if (given("suffix") && !(suffix->is(JsonKind::kString) && suffix->String().empty())) {
-    return WithErrorCode(
-        InvalidField("suffix", "is not supported: this model cannot fill in the middle"),
-        "unsupported");
+    return Unsupported("suffix", "is not supported: this model cannot fill in the middle");
   }
   if (const auto logprobs = body.Find("logprobs"); given("logprobs")) {
     if (logprobs->is(JsonKind::kString)) {
-      return InvalidField("logprobs", "must be an integer, got " + logprobs->Describe());
+      return Wrong("logprobs", "must be an integer, got " + logprobs->Describe());
     }
     const auto count = LaxInteger(*logprobs);
     if (count.has_value() && *count < 0) {
-      return InvalidField("logprobs", "must not be negative, got " + std::to_string(*count));
+      return Wrong("logprobs", "must not be negative, got " + std::to_string(*count));
     }
   }
   return CheckRules(body);
@@ -120,6 +118,10 @@ absl::StatusOr<OpenAiRequest> ParseCompletionRequest(std::string_view body,
   request.generate.echo = fields.Bool("echo").value_or(false);
   request.generate.add_special_tokens = fields.Bool("add_special_tokens", Null::kError);
   const absl::Status unsupported = CheckSupported(fields);
+  if (value_error.ok() && *params.max_tokens < 1 && !request.generate.echo) {
+    value_error = Wrong("max_tokens", "must be at least 1 (or 0 together with echo), got " +
+                                          std::to_string(*params.max_tokens));
+  }
 
   RETURN_IF_ERROR(errors.ToStatus());
   RETURN_IF_ERROR(value_error);

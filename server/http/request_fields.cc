@@ -40,7 +40,7 @@ absl::Status CheckNotNegative(JsonValue body, std::string_view name) {
   if (!value.has_value()) return absl::OkStatus();
   const auto number = LaxInteger(*value);
   if (number.has_value() && *number < 0) {
-    return InvalidField(name, "must not be negative, got " + std::to_string(*number));
+    return Wrong(name, "must not be negative, got " + std::to_string(*number));
   }
   return absl::OkStatus();
 }
@@ -69,8 +69,8 @@ absl::Status ReadLogitBias(const LaxFields& fields, SamplingParams* sampling) {
   for (const auto& [key, value] : object->object().Members()) {
     const auto id = IntegerFromText(key);
     if (!id.has_value()) {
-      return InvalidField("logit_bias",
-                          "the key '" + std::string(key.substr(0, 40)) + "' is not a token id");
+      return Wrong("logit_bias",
+                   "has the key '" + std::string(key.substr(0, 40)) + "', which is no token id");
     }
     const auto bias = LaxNumber(value);
     if (!bias.has_value()) {
@@ -87,7 +87,7 @@ absl::Status ReadLogitBias(const LaxFields& fields, SamplingParams* sampling) {
 absl::Status ReadAllowedTokens(const LaxFields& fields, SamplingParams* sampling) {
   auto ids = fields.TokenIds("allowed_token_ids");
   if (!ids.has_value()) return absl::OkStatus();
-  if (ids->empty()) return InvalidField("allowed_token_ids", "must not be empty");
+  if (ids->empty()) return Wrong("allowed_token_ids", "must not be empty");
   std::sort(ids->begin(), ids->end());
   ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
   sampling->allowed_token_ids = std::move(*ids);
@@ -130,10 +130,6 @@ void ReadEngram(const LaxFields& fields, RequestParams* request) {
   }
 }
 
-absl::Status Unsupported(std::string_view name, std::string_view message) {
-  return WithErrorCode(InvalidField(name, message), "unsupported");
-}
-
 absl::Status CheckResponseFormat(const LaxFields& fields) {
   const auto format = fields.Object("response_format");
   if (!format.has_value()) return absl::OkStatus();
@@ -151,6 +147,16 @@ absl::Status CheckResponseFormat(const LaxFields& fields) {
 
 }  // namespace
 
+absl::Status Wrong(std::string_view field, std::string_view words) {
+  std::string message(field);
+  message.append(" ").append(words);
+  return InvalidField(field, message);
+}
+
+absl::Status Unsupported(std::string_view field, std::string_view words) {
+  return WithErrorCode(Wrong(field, words), "unsupported");
+}
+
 absl::StatusOr<JsonDocument> ParseBody(std::string_view body) {
   FieldErrors errors;
   if (body.empty()) {
@@ -167,15 +173,15 @@ absl::StatusOr<JsonDocument> ParseBody(std::string_view body) {
 
 absl::Status CheckRules(JsonValue body) {
   if (Given(body, "stream_options").has_value() && !IsTrue(body, "stream")) {
-    return InvalidField("stream_options", "may only be given together with stream=true");
+    return Wrong("stream_options", "may only be given together with stream=true");
   }
   RETURN_IF_ERROR(CheckNotNegative(body, "prompt_logprobs"));
   if (Given(body, "prompt_logprobs").has_value() && IsTrue(body, "stream")) {
-    return InvalidField("prompt_logprobs", "is not available together with stream=true");
+    return Wrong("prompt_logprobs", "is not available together with stream=true");
   }
   const auto salt = Given(body, "cache_salt");
   if (salt.has_value() && salt->is(JsonKind::kString) && salt->String().empty()) {
-    return InvalidField("cache_salt", "must not be empty");
+    return Wrong("cache_salt", "must not be empty");
   }
   return absl::OkStatus();
 }
@@ -235,14 +241,14 @@ absl::Status CheckSupported(const LaxFields& fields) {
   };
   RETURN_IF_ERROR(CheckResponseFormat(fields));
   for (const std::string_view name : kRefused) {
-    if (fields.Find(name).has_value()) return Unsupported(name, "is not supported");
+    if (fields.Find(name).has_value()) return Unsupported(name);
   }
   for (const std::string_view name : kRefusedIfTrue) {
-    if (fields.Bool(name).value_or(false)) return Unsupported(name, "is not supported");
+    if (fields.Bool(name).value_or(false)) return Unsupported(name);
   }
   const auto bad_words = fields.Array("bad_words");
   if (bad_words.has_value() && bad_words->size() > 0) {
-    return Unsupported("bad_words", "is not supported");
+    return Unsupported("bad_words");
   }
   return absl::OkStatus();
 }

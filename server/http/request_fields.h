@@ -15,6 +15,11 @@
 
 namespace engram {
 
+// InvalidArgument about `field`: "`field` `words`".
+absl::Status Wrong(std::string_view field, std::string_view words);
+// The same of code "unsupported": this server has nothing behind the field.
+absl::Status Unsupported(std::string_view field, std::string_view words = "is not supported");
+
 // Parses `body`, which must be an object.
 absl::StatusOr<JsonDocument> ParseBody(std::string_view body);
 

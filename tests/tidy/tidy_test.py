@@ -44,7 +44,7 @@ MAY_INCLUDE = {
     "server/text": ["base", "config/limits.h", "engine/engram/token_map.h"],
     "server": ["base", "config/limits.h", "engine/engine.h", "engine/request.h", "server/text"],
     "server/http": ["base", "config/limits.h", "engine/engine.h", "engine/request.h", "server/text",
-                    "server/frontend.h", "server/status_mapping.h"],
+                    "server/frontend.h", "server/status_mapping.h", "server/api_keys.h"],
     "server/grpc": ["base", "config/limits.h", "engine/engine.h", "engine/request.h", "server/text",
                     "server/frontend.h", "server/status_mapping.h", "server/api_keys.h", "proto"],
     "server/main": ["base", "config", "engine", "kernels", "server"],
