@@ -17,38 +17,38 @@ namespace engram {
 
 // How a token is picked. Defaults: the model's own distribution (temperature 1, nothing cut off).
 struct SamplingParams {
-  float temperature = 1.0f;         // [0, 2]; 0 = greedy
-  int top_k = 0;                    // 0 = off (Create also takes −1)
-  float top_p = 1.0f;               // (0, 1]
-  float min_p = 0.0f;               // [0, 1]
-  float repetition_penalty = 1.0f;  // > 0; over prompt and output
-  float presence_penalty = 0.0f;    // [−2, 2]; over the output
-  float frequency_penalty = 0.0f;   // [−2, 2]; over the output
+  float temperature = 1.0f;                                // [0, 2]; 0 = greedy
+  int top_k = 0;                                           // 0 = off (Create also takes −1)
+  float top_p = 1.0f;                                      // (0, 1]
+  float min_p = 0.0f;                                      // [0, 1]
+  float repetition_penalty = 1.0f;                         // > 0; over prompt and output
+  float presence_penalty = 0.0f;                           // [−2, 2]; over the output
+  float frequency_penalty = 0.0f;                          // [−2, 2]; over the output
   std::vector<std::pair<std::int32_t, float>> logit_bias;  // ids ascending, values [−100, 100]
   std::vector<std::int32_t> allowed_token_ids;             // ascending; empty = all
-  std::uint64_t seed = 0;           // always set: Create draws one if the client gave none
-  // Log-probabilities of the sampled token and of this many best ones; none if absent. They are those
-  // of the model, before temperature, penalties and bias.
+  std::uint64_t seed = 0;  // always set: Create draws one if the client gave none
+  // Log-probabilities of the sampled token and of this many best ones; none if absent. They are
+  // those of the model, before temperature, penalties and bias.
   std::optional<int> logprobs;
 };
 
 // The input of Request::Create; nothing in it is trusted.
 struct RequestParams {
-  std::string id;                         // for logs
-  std::vector<std::int32_t> prompt;       // token ids, BOS included if wanted
-  int n = 1;                              // sequences to sample from the one prompt
-  std::optional<int> max_tokens;          // absent: all that max_model_len leaves
-  int min_tokens = 0;                     // EOS and stop ids are masked before
+  std::string id;                    // for logs
+  std::vector<std::int32_t> prompt;  // token ids, BOS included if wanted
+  int n = 1;                         // sequences to sample from the one prompt
+  std::optional<int> max_tokens;     // absent: all that max_model_len leaves
+  int min_tokens = 0;                // EOS and stop ids are masked before
   bool ignore_eos = false;
   std::vector<std::int32_t> stop_token_ids;
   SamplingParams sampling;
-  std::optional<std::uint64_t> seed;      // goes into sampling.seed; choice i uses (seed, i)
-  std::optional<int> prompt_logprobs;     // as sampling.logprobs, for every prompt token but the first
-  int priority = 0;                       // lower first
-  std::optional<TimePoint> deadline;      // ends with kDeadline when passed, waiting or running
-  std::string cache_salt;                 // prefix cache entries are shared only within one salt
-  bool engram_enabled = true;             // false: this request's memory reads as nothing
-  bool engram_gates = false;              // return the gates of every token
+  std::optional<std::uint64_t> seed;   // goes into sampling.seed; choice i uses (seed, i)
+  std::optional<int> prompt_logprobs;  // as sampling.logprobs, for every prompt token but the first
+  int priority = 0;                    // lower first
+  std::optional<TimePoint> deadline;   // ends with kDeadline when passed, waiting or running
+  std::string cache_salt;              // prefix cache entries are shared only within one salt
+  bool engram_enabled = true;          // false: this request's memory reads as nothing
+  bool engram_gates = false;           // return the gates of every token
 };
 
 // What Create checks against.
@@ -62,10 +62,11 @@ struct RequestLimits {
 
 class Request {
  public:
-  // Fails with InvalidArgument naming the field (base/field_error.h). What is merely too long together
-  // (prompt + max_tokens over max_model_len) is cut: max_tokens becomes what fits, min_tokens no more.
-  // A prompt that leaves no room is an error with code "context_length_exceeded"; max_tokens 0 (the
-  // prompt's log-probabilities alone) needs none. What can never fit into the cache is an error too.
+  // Fails with InvalidArgument naming the field (base/field_error.h). What is merely too long
+  // together (prompt + max_tokens over max_model_len) is cut: max_tokens becomes what fits,
+  // min_tokens no more. A prompt that leaves no room is an error with code
+  // "context_length_exceeded"; max_tokens 0 (the prompt's log-probabilities alone) needs none. What
+  // can never fit into the cache is an error too.
   static absl::StatusOr<Request> Create(RequestParams params, const RequestLimits& limits);
 
   const std::string& id() const { return params_.id; }
@@ -120,7 +121,7 @@ struct TokenResult {
   std::int32_t token = 0;
   std::optional<TokenLogprob> logprob;     // of `token` itself; absent where not asked for
   std::vector<TokenLogprob> top_logprobs;  // best first; as many as asked for
-  std::vector<float> gates;                // [Engram layers × streams] or empty; of this input token
+  std::vector<float> gates;  // [Engram layers × streams] or empty; of this input token
 };
 
 // What is known of a prompt once it has been computed: one per request, sent with the first event
@@ -130,10 +131,12 @@ struct PromptResult {
   std::vector<TokenResult> tokens;  // one per prompt token if logprobs or gates were asked for
 };
 
-// One thing that happened to one of a request's n sequences. The last event of a choice has `finish`.
+// One thing that happened to one of a request's n sequences. The last event of a choice has
+// `finish`.
 struct TokenEvent {
   int choice = 0;
-  std::shared_ptr<const PromptResult> prompt;  // owners: the events of one request and their readers
+  std::shared_ptr<const PromptResult>
+      prompt;  // owners: the events of one request and their readers
   std::optional<TokenResult> token;
   std::optional<FinishReason> finish;
   std::optional<std::int32_t> stop_token;  // the stop id that ended it, if not EOS
