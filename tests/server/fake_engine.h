@@ -3,6 +3,7 @@
 // learns when they are dropped.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -54,7 +55,7 @@ class FakeLife {
   friend class FakeGeneration;
   const Request request_;
   mutable std::mutex mutex_;
-  std::vector<TokenEvent> events_;
+  std::deque<TokenEvent> events_;
   std::function<void()> on_ready_;
   bool waiting_ = true;  // TryNext found nothing since the last call of on_ready
   bool dropped_ = false;
@@ -86,7 +87,7 @@ class FakeGeneration final : public Generation {
       return std::nullopt;
     }
     TokenEvent event = std::move(life_->events_.front());
-    life_->events_.erase(life_->events_.begin());
+    life_->events_.pop_front();
     return event;
   }
 
