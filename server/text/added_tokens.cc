@@ -133,8 +133,9 @@ std::vector<TextSegment> AddedTokens::SplitOnce(std::string_view text,
       TextRange match = {at, at + token.content.size()};
       at = match.end;
       if (token.single_word && !StandsAlone(text, match)) continue;
-      if (match.begin < done) continue;  // begins in blanks that the token before took
-      if (token.lstrip) match.begin -= BlankBytesAtEnd(text.substr(done, match.begin - done));
+      if (token.lstrip && match.begin > done) {
+        match.begin -= BlankBytesAtEnd(text.substr(done, match.begin - done));
+      }
       if (token.rstrip) match.end += BlankBytesAtBegin(text.substr(match.end));
       if (done < match.begin) segments.push_back({{done, match.begin}, std::nullopt});
       segments.push_back({match, token.id});

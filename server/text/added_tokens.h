@@ -37,9 +37,10 @@ class AddedTokens {
   // REQUIRES: no content is empty.
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
-  // Segments of `text`, in order, none empty; together they are `text`. No byte of `literal`
-  // (ascending ranges that do not overlap) becomes part of an added token's content. REQUIRES:
-  // valid UTF-8.
+  // Segments of `text`, in order; none is empty, nothing between them is left out. A token that
+  // begins with blanks which the one before took (rstrip) is found all the same, as in Hugging
+  // Face: only there do segments overlap. No byte of `literal` (ascending ranges that do not
+  // overlap) becomes part of an added token's content. REQUIRES: valid UTF-8.
   std::vector<TextSegment> Split(std::string_view text, std::span<const TextRange> literal) const;
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }

@@ -18,10 +18,10 @@
 namespace engram {
 
 struct BpeOptions {
-  std::vector<std::pair<std::string, std::string>> merges;  // in the order they were learned
+  std::vector<std::pair<std::string, std::string>> merges = {};  // in the order they were learned
   bool ignore_merges = false;  // a piece that is a token of the vocabulary as a whole is that token
   // Never a whole piece: where their text gets here, it is to be ordinary text.
-  std::vector<std::string> added_tokens;
+  std::vector<std::string> added_tokens = {};
 };
 
 // Immutable, thread-safe.

@@ -5,40 +5,16 @@
 // so that marker text inside a message ("<｜Assistant｜>") does not become a special token.
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/text/chat_messages.h"
+#include "server/text/prompt_pieces.h"
 #include "server/text/tokenizer.h"
 
 namespace engram {
-
-struct ChatToolCall {
-  std::string type;  // "function"
-  std::string name;
-  std::string arguments;
-};
-
-struct ChatMessage {
-  std::string role;
-  std::optional<std::string> content;  // absent: null
-  std::vector<ChatToolCall> tool_calls;
-};
-
-struct ChatOptions {
-  bool add_generation_prompt = true;
-  bool continue_final_message = false;  // leave the last message open
-};
-
-// Pieces of a prompt, in order.
-struct PromptPiece {
-  std::string text;
-  bool from_client = false;  // message content: encoded with SpecialTokens::kAsText
-};
 
 // Immutable, thread-safe.
 class ChatTemplate {
@@ -50,14 +26,10 @@ class ChatTemplate {
   static absl::StatusOr<std::unique_ptr<ChatTemplate>> Recognise(std::string_view source,
                                                                  const Tokenizer& tokenizer);
 
+  // What the template refuses, or would write nonsense for, is InvalidArgument naming the field
+  // ("messages[2].content").
   virtual absl::StatusOr<std::vector<PromptPiece>> Render(const std::vector<ChatMessage>& messages,
                                                           const ChatOptions& options) const = 0;
 };
-
-// Text pieces to ids: the template's pieces with special tokens parsed, the client's as text. Where
-// two pieces meet, the ids are those of Hugging Face for the joined text whenever the client's text
-// contains no marker.
-absl::StatusOr<std::vector<std::int32_t>> EncodePieces(const Tokenizer& tokenizer,
-                                                       const std::vector<PromptPiece>& pieces);
 
 }  // namespace engram

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,18 +21,20 @@ class Regex {
   static absl::StatusOr<Regex> Compile(std::string_view pattern, Syntax syntax);
 
   // Appends all matches in `text`, left to right, none overlapping. A match of no bytes right after
-  // the last match is passed over, as Oniguruma's iterator does. Internal if the engine gives up.
-  // REQUIRES: `text` is valid UTF-8.
+  // the last match is passed over, as Oniguruma's iterator does. Internal if the engine gives up:
+  // steps and memory are bounded, in proportion to the text. REQUIRES: `text` is valid UTF-8.
   absl::Status FindAll(std::string_view text, std::vector<TextRange>& matches) const;
+
+  Regex(Regex&&) noexcept;
+  Regex& operator=(Regex&&) noexcept;
+  ~Regex();
 
  private:
   struct Compiled;
-  struct Delete {
-    void operator()(Compiled* compiled) const;
-  };
-  explicit Regex(std::unique_ptr<Compiled, Delete> compiled) : compiled_(std::move(compiled)) {}
+  struct Matcher;
+  explicit Regex(std::unique_ptr<const Compiled> compiled);
 
-  std::unique_ptr<Compiled, Delete> compiled_;
+  std::unique_ptr<const Compiled> compiled_;
 };
 
 }  // namespace engram

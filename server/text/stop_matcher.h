@@ -4,6 +4,7 @@
 // still become a match is held back.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,9 +12,12 @@
 
 namespace engram {
 
+// Time per piece is its length times the number of stops, however much is held. Compares bytes: in
+// UTF-8 a character never begins inside another, so that is comparing characters.
 class StopMatcher {
  public:
-  // REQUIRES: no string in `stops` is empty. With `include_stop` the match is part of the text.
+  // REQUIRES: no string in `stops` is empty; all are valid UTF-8. With `include_stop` the match is
+  // part of the text.
   StopMatcher(std::vector<std::string> stops, bool include_stop);
 
   // The text that may be shown after `piece` (whole UTF-8 characters). Nothing more after a match.
@@ -24,9 +28,25 @@ class StopMatcher {
   const std::optional<std::string>& matched() const { return matched_; }
 
  private:
-  const std::vector<std::string> stops_;
+  // A stop string and how far the text's end agrees with its beginning (Knuth, Morris, Pratt).
+  struct Candidate {
+    std::string stop;
+    // [stop.size()] For each prefix, its longest proper suffix that is a prefix too: how much still
+    // agrees when the next byte does not.
+    std::vector<std::size_t> borders;
+    std::size_t agrees = 0;  // bytes, the most that the text's end has in common
+
+    void Advance(char byte);
+    bool IsWhole() const { return agrees == stop.size(); }
+  };
+
+  // After one more byte: the longest stop that ends there.
+  const Candidate* Advance(char byte);
+  std::size_t HeldBytes() const;
+
+  std::vector<Candidate> candidates_;
   const bool include_stop_;
-  std::string held_;
+  std::string held_;  // what of the text was not shown yet
   std::optional<std::string> matched_;
 };
 
