@@ -103,7 +103,7 @@ RequestParams SchedulerSimulation::DrawRequest() {
   params.min_tokens = Chance(80) ? 0 : Draw(0, *params.max_tokens);
   params.ignore_eos = Chance(30);
   if (Chance(30)) params.stop_token_ids = {Draw(0, 31), Draw(32, 63)};
-  params.sampling.temperature = Chance(50) ? 0.0f : 1.0f;
+  params.sampling.temperature = params.n == 1 && Chance(50) ? 0.0f : 1.0f;
   if (Chance(15)) params.sampling.logprobs = Draw(0, 3);
   params.seed = random_();
   if (Chance(10)) params.prompt_logprobs = Draw(0, 3);

@@ -105,10 +105,7 @@ TEST(SchedulerCache, ForksShareThePromptsFullBlocksWithOrWithoutThePrefixCache) 
     SchedulerOptions options = SmallOptions();
     options.enable_prefix_caching = caching;
     SchedulerHarness harness(options);
-    RequestParams params = Params(Prompt(14), 6);
-    params.n = 3;
-    params.sampling.temperature = 1;
-    const RequestKey key = harness.Add(std::move(params));
+    const RequestKey key = harness.Add(ChoiceParams(Prompt(14), 6, 3));
     harness.Step();
     EXPECT_EQ(harness.scheduler().stats().blocks_used, 4);
     const StepPlan forked = *harness.Step();
@@ -135,11 +132,8 @@ TEST(SchedulerCache, ForksShareThePromptsFullBlocksWithOrWithoutThePrefixCache) 
 
 TEST(SchedulerCache, ChoiceZeroIsWhatNEqualsOneGives) {
   SchedulerHarness harness(SmallOptions());
-  RequestParams params = Params(Prompt(9), 6);
-  params.sampling.temperature = 1;
-  const RequestKey alone = harness.Add(params);
-  params.n = 3;
-  const RequestKey three = harness.Add(params);
+  const RequestKey alone = harness.Add(ChoiceParams(Prompt(9), 6, 1));
+  const RequestKey three = harness.Add(ChoiceParams(Prompt(9), 6, 3));
   harness.RunUntilIdle();
   EXPECT_EQ(SchedulerHarness::TokensOf(harness.result(alone).tokens),
             SchedulerHarness::TokensOf(harness.result(three).tokens));
@@ -147,9 +141,7 @@ TEST(SchedulerCache, ChoiceZeroIsWhatNEqualsOneGives) {
 
 TEST(SchedulerCache, OfAShortPromptForksShareNothing) {
   SchedulerHarness harness(SmallOptions());
-  RequestParams params = Params(Prompt(4), 3);
-  params.n = 2;
-  const RequestKey key = harness.Add(std::move(params));
+  const RequestKey key = harness.Add(ChoiceParams(Prompt(4), 3, 2));
   harness.Step();
   const StepPlan forked = *harness.Step();
   EXPECT_EQ(forked.slices[1].start_position, 0);
@@ -218,10 +210,7 @@ TEST(SchedulerCache, WaitingForksGiveUpTheirBlocksToWhoRuns) {
   options.block_count = 7;
   options.enable_prefix_caching = false;
   SchedulerHarness harness(options);
-  RequestParams params = Params(Prompt(13, 1), 11);
-  params.n = 5;
-  params.sampling.temperature = 1;
-  const RequestKey forks = harness.Add(std::move(params));
+  const RequestKey forks = harness.Add(ChoiceParams(Prompt(13, 1), 11, 5));
   const RequestKey other = harness.Add(Params(Prompt(20, 2), 4));
   harness.RunUntilIdle();
   EXPECT_TRUE(harness.Right(forks));
@@ -251,9 +240,7 @@ TEST(SchedulerCache, EqualCallsGiveEqualPlans) {
     SchedulerHarness harness(TightOptions());
     std::vector<std::int64_t> numbers;
     for (int i = 0; i < 6; ++i) {
-      RequestParams params = Params(Prompt(6 + i, i % 3), 8);
-      params.n = 1 + i % 2;
-      harness.Add(std::move(params));
+      harness.Add(ChoiceParams(Prompt(6 + i, i % 3), 8, 1 + i % 2));
     }
     while (const auto plan = harness.Step()) {
       for (const BlockId block : plan->block_ids) numbers.push_back(block.value());

@@ -48,6 +48,14 @@ inline RequestParams Params(std::vector<std::int32_t> prompt, int max_tokens) {
   return params;
 }
 
+// As Params, with n choices, each sampled with its own seed.
+inline RequestParams ChoiceParams(std::vector<std::int32_t> prompt, int max_tokens, int n) {
+  RequestParams params = Params(std::move(prompt), max_tokens);
+  params.n = n;
+  params.sampling.temperature = 1;
+  return params;
+}
+
 class SchedulerHarness {
  public:
   struct Choice {

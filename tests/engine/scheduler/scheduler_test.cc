@@ -109,7 +109,7 @@ TEST(Scheduler, BetterPrioritiesGoFirstAndEqualOnesInOrderOfArrival) {
   SchedulerHarness harness(options);
   std::vector<RequestKey> keys;
   for (const int priority : {5, 0, 5, -1, 0}) {
-    RequestParams params = Params(Prompt(3, priority), 1);
+    RequestParams params = Params(Prompt(3, priority + 1), 1);
     params.priority = priority;
     keys.push_back(harness.Add(std::move(params)));
     harness.now += milliseconds(1);
@@ -194,9 +194,8 @@ TEST(Scheduler, EosEndsWithoutAStopToken) {
 
 TEST(Scheduler, ScoringAPromptSamplesNothing) {
   SchedulerHarness harness(SmallOptions());
-  RequestParams params = Params(Prompt(20), 0);
+  RequestParams params = ChoiceParams(Prompt(20), 0, 2);
   params.prompt_logprobs = 2;
-  params.n = 2;
   const RequestKey key = harness.Add(std::move(params));
   std::size_t samples = 0;
   while (const auto plan = harness.Step()) samples += plan->samples.size();
@@ -222,10 +221,8 @@ TEST(Scheduler, GatesComeWithTheirOwnTokenAndTheLastHasNone) {
     SchedulerOptions options = SmallOptions();
     options.max_num_batched_tokens = batched_tokens;
     SchedulerHarness harness(options);
-    RequestParams params = Params(Prompt(10), 5);
+    RequestParams params = ChoiceParams(Prompt(10), 5, 2);
     params.engram_gates = true;
-    params.n = 2;
-    params.sampling.temperature = 1;
     const RequestKey key = harness.Add(std::move(params));
     harness.RunUntilIdle();
     EXPECT_TRUE(harness.Right(key));
@@ -287,9 +284,7 @@ TEST(Scheduler, CancelFreesEverythingInEveryState) {
   options.max_num_seqs = 2;
   options.enable_prefix_caching = false;
   SchedulerHarness harness(options);
-  RequestParams forking = Params(Prompt(9, 1), 20);
-  forking.n = 4;
-  const RequestKey forks = harness.Add(std::move(forking));
+  const RequestKey forks = harness.Add(ChoiceParams(Prompt(9, 1), 20, 4));
   const RequestKey chunked = harness.Add(Params(Prompt(40, 2), 5));
   const RequestKey waiting = harness.Add(Params(Prompt(5, 3), 5));
   harness.Step();  // forks: sampled, three more choices wait with blocks; chunked: in its prompt
@@ -309,9 +304,7 @@ TEST(Scheduler, CancelFreesEverythingInEveryState) {
 
 TEST(Scheduler, AbortAllEndsEveryChoice) {
   SchedulerHarness harness(SmallOptions());
-  RequestParams params = Params(Prompt(9, 1), 20);
-  params.n = 3;
-  const RequestKey first = harness.Add(std::move(params));
+  const RequestKey first = harness.Add(ChoiceParams(Prompt(9, 1), 20, 3));
   const RequestKey second = harness.Add(Params(Prompt(9, 2), 20));
   harness.Step();
   std::vector<SchedulerEvent> events;
