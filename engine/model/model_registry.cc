@@ -17,6 +17,7 @@ namespace {
 
 // What each Engram layer's table must have; fails if the config declares something else.
 absl::StatusOr<std::vector<std::int64_t>> TableRows(const EngramConfig& config) {
+  if (config.layer_ids.empty()) return std::vector<std::int64_t>();
   ASSIGN_OR_RETURN(const std::vector<EngramTableLayout> layouts, MakeEngramTableLayouts(config));
   std::vector<std::int64_t> rows;
   for (const EngramTableLayout& layout : layouts) rows.push_back(layout.rows);

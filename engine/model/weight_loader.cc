@@ -67,7 +67,7 @@ const TensorInfo* WeightLoader::Get(const TensorSpec& spec) {
 
 Tensor Reshape(const Tensor& tensor, std::int64_t rows, std::int64_t cols) {
   if (tensor.empty()) return {};
-  CHECK_EQ(tensor.stride, tensor.cols);
+  CHECK(tensor.rows == 1 || tensor.stride == tensor.cols);
   CHECK_EQ(tensor.rows * tensor.cols, rows * cols);
   return MakeTensor(tensor.data, tensor.dtype, rows, cols);
 }

@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "base/log.h"
+#include "base/field_error.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
 #include "engine/engram/engram_layout.h"
 #include "engine/engram/mapped_table.h"
 #include "engine/model/model_config.h"
@@ -24,6 +25,13 @@ std::int64_t TableBytes(const Model& model) {
     bytes += static_cast<std::int64_t>(table->bytes.size());
   }
   return bytes;
+}
+
+// The field's name is a payload for clients; whoever starts the server reads the message alone.
+absl::Status NameField(const absl::Status& status) {
+  const std::optional<std::string> field = FieldOf(status);
+  if (!field) return status;
+  return absl::Status(status.code(), *field + " " + Message(status));
 }
 
 }  // namespace
@@ -78,7 +86,7 @@ absl::Status ModelRuntime::CompleteOptions(const ModelRuntimeOptions& options) {
   }
   scheduler_.ngram_order_max = config_.has_engram() ? config_.engram.max_ngram_size : 1;
   scheduler_.block_count = 1;  // until it is counted below
-  RETURN_IF_ERROR(ValidateSchedulerOptions(scheduler_));
+  RETURN_IF_ERROR(NameField(ValidateSchedulerOptions(scheduler_)));
   const ModelMemory memory = model_->MemoryNeeds(scheduler_.max_num_batched_tokens);
   ASSIGN_OR_RETURN(scheduler_.block_count,
                    CountBlocks(scheduler_, memory, options.kv_cache_bytes, AvailableMemoryBytes()));
