@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens per second of a checkpoint, or of a config alone with --load-format dummy, through the
+// real scheduler and executor, without transports and text. Prefill and decode are timed apart:
+//   prefill: `batch` prompts with one output token each, from the first plan to the last commit;
+//   decode:  the steps in which all `batch` sequences have one row each.
+// Prompts are uniform random ids and Engram's token map is raw id mod V′: the same amount of work
+// as text, without its locality. The prefix cache is off.
+//
+//   bazel run //tools/bench:engine_bench -- --model models/engram-demo --threads 2 --batch 1,16
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/prng.h"
+#include "base/strings.h"
+#include "engine/model/model_config.h"
+#include "engine/runtime/model_runtime.h"
+#include "engine/scheduler/scheduler.h"
+#include "nlohmann/json.hpp"
+
+namespace engram {
+namespace {
+
+struct Flags {
+  std::string model;
+  std::string load_format = "auto";
+  std::string backend = "auto";
+  int threads = 0;
+  std::vector<int> batches = {1};
+  int prompt_len = 512;
+  int output_len = 64;
+  int max_num_batched_tokens = 2048;
+  bool engram = true;
+  bool prefetch = true;
+  int repeat = 5;
+  std::string json_file;
+};
+
+// Returns an exit status if the process should end here.
+std::optional<int> ParseFlags(int argc, char** argv, Flags* flags) {
+  CLI::App app("Prefill and decode tokens per second of a model");
+  app.add_option("--model", flags->model, "Checkpoint directory")->required();
+  app.add_option("--load-format", flags->load_format, "auto, or dummy: weights from config.json")
+      ->check(CLI::IsMember({"auto", "dummy"}));
+  app.add_option("--backend", flags->backend, "auto, cpu or ref");
+  app.add_option("--threads", flags->threads, "0 = one per processor");
+  app.add_option("--batch", flags->batches, "Sequences at once; a list gives a row each")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  app.add_option("--prompt-len", flags->prompt_len)->check(CLI::PositiveNumber);
+  app.add_option("--output-len", flags->output_len)->check(CLI::Range(2, 1 << 20));
+  app.add_option("--max-num-batched-tokens", flags->max_num_batched_tokens);
+  // CLI11 takes on/off, true/false, 1/0.
+  app.add_option("--engram", flags->engram, "off: the requests' memory is off");
+  app.add_option("--prefetch", flags->prefetch, "off: rows are gathered at the layer");
+  app.add_option("--repeat", flags->repeat, "Runs; the median is reported")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--json", flags->json_file, "Also write the results here");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  return std::nullopt;
+}
+
+double Seconds(std::chrono::steady_clock::time_point since) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+}
+
+TokenMap ModuloTokenMap(const ModelConfig& config) {
+  const std::int32_t size = config.engram.compressed_vocab_size > 0
+                                ? config.engram.compressed_vocab_size
+                                : config.vocab_size;
+  std::vector<std::int32_t> map;
+  for (std::int32_t id = 0; id < config.vocab_size; ++id) map.push_back(id % size);
+  return TokenMap(std::move(map), size);
+}
+
+class Bench {
+ public:
+  static absl::StatusOr<Bench> Load(const Flags& flags) {
+    absl::StatusOr<ModelConfig> config = ModelConfig::Load(flags.model);
+    if (!config.ok()) return config.status();
+    ModelRuntimeOptions options;
+    options.model_directory = flags.model;
+    options.dummy_weights = flags.load_format == "dummy";
+    options.backend = flags.backend;
+    options.threads = flags.threads;
+    options.prefetch = flags.prefetch ? EngramPrefetchMode::kAhead : EngramPrefetchMode::kAtLayer;
+    options.scheduler.max_num_seqs = *std::ranges::max_element(flags.batches);
+    options.scheduler.max_model_len = flags.prompt_len + flags.output_len;
+    options.scheduler.max_num_batched_tokens = flags.max_num_batched_tokens;
+    options.scheduler.enable_prefix_caching = false;
+    absl::StatusOr<std::unique_ptr<ModelRuntime>> runtime =
+        ModelRuntime::Load(options, ModuloTokenMap(*config),
+                           [](std::string_view phase) { LOG_INFO("load: {}", phase); });
+    if (!runtime.ok()) return runtime.status();
+    return Bench(flags, *std::move(runtime));
+  }
+
+  double PrefillTokensPerSecond(int batch, int run) {
+    Scheduler scheduler(runtime_->scheduler_options());
+    AddRequests(batch, /*output_len=*/1, run, &scheduler);
+    const auto start = std::chrono::steady_clock::now();
+    while (scheduler.HasWork()) Step(&scheduler);
+    return batch * flags_.prompt_len / Seconds(start);
+  }
+
+  double DecodeTokensPerSecond(int batch, int run) {
+    Scheduler scheduler(runtime_->scheduler_options());
+    AddRequests(batch, flags_.output_len, run, &scheduler);
+    double seconds = 0;
+    int steps = 0;
+    while (scheduler.HasWork()) {
+      const auto start = std::chrono::steady_clock::now();
+      if (Step(&scheduler) != batch) continue;
+      seconds += Seconds(start);
+      ++steps;
+    }
+    CHECK_GT(steps, 0);
+    return batch * steps / seconds;
+  }
+
+  const ModelRuntime& runtime() const { return *runtime_; }
+
+ private:
+  Bench(const Flags& flags, std::unique_ptr<ModelRuntime> runtime)
+      : flags_(flags), runtime_(std::move(runtime)), executor_(runtime_->TakeExecutor()) {}
+
+  void AddRequests(int batch, int output_len, int run, Scheduler* scheduler) {
+    const ModelConfig& config = runtime_->config();
+    const SchedulerOptions& options = runtime_->scheduler_options();
+    const RequestLimits limits = {
+        .max_model_len = options.max_model_len,
+        .vocab_size = config.vocab_size,
+        .cache_tokens = std::int64_t{options.block_count} * options.block_size,
+        .eos_token_ids = {},
+        .has_engram = config.has_engram()};
+    for (int i = 0; i < batch; ++i) {
+      RequestParams params;
+      for (int t = 0; t < flags_.prompt_len; ++t) {
+        params.prompt.push_back(
+            static_cast<std::int32_t>(PhiloxUniform(run, t, i) * config.vocab_size));
+      }
+      params.max_tokens = output_len;
+      params.seed = i;
+      params.sampling.temperature = 0;
+      params.engram_enabled = flags_.engram || !config.has_engram();
+      absl::StatusOr<Request> request = Request::Create(std::move(params), limits);
+      CHECK_MSG(request.ok(), Message(request.status()));
+      scheduler->Add(RequestKey(i), *std::move(request), TimePoint{});
+    }
+  }
+
+  // One step. Returns its rows if each is a sequence's next token, else 0.
+  int Step(Scheduler* scheduler) {
+    std::vector<SchedulerEvent> events;
+    const std::optional<StepPlan> plan = scheduler->Plan(TimePoint{}, &events);
+    CHECK(plan.has_value());
+    const int rows = static_cast<int>(plan->token_ids.size());
+    const bool decode = plan->slices.size() == plan->token_ids.size();
+    scheduler->Commit(*plan, executor_->Execute(*plan), &events);
+    return decode ? rows : 0;
+  }
+
+  Flags flags_;
+  std::unique_ptr<ModelRuntime> runtime_;
+  std::unique_ptr<Executor> executor_;
+};
+
+struct Numbers {
+  double median;
+  double least;
+  double most;
+};
+
+Numbers Summarise(std::vector<double> values) {
+  std::ranges::sort(values);
+  return {values[values.size() / 2], values.front(), values.back()};
+}
+
+nlohmann::json ToJson(const Numbers& numbers) {
+  return {{"median", numbers.median}, {"min", numbers.least}, {"max", numbers.most}};
+}
+
+// One-minute load average: how much else the machine was doing.
+double LoadAverage() {
+  double load = 0;
+  std::ifstream("/proc/loadavg") >> load;
+  return load;
+}
+
+std::string ProcessorName() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+int Run(const Flags& flags) {
+  absl::StatusOr<Bench> bench = Bench::Load(flags);
+  if (!bench.ok()) {
+    LOG_ERROR("{}", Message(bench.status()));
+    return 1;
+  }
+  nlohmann::json rows = nlohmann::json::array();
+  std::printf("%6s %8s %30s %30s   tokens/s: median (min – max of %d)\n", "batch", "prompt",
+              "prefill", "decode", flags.repeat);
+  for (const int batch : flags.batches) {
+    std::vector<double> prefill;
+    std::vector<double> decode;
+    for (int run = 0; run < flags.repeat; ++run) {
+      prefill.push_back(bench->PrefillTokensPerSecond(batch, run));
+      decode.push_back(bench->DecodeTokensPerSecond(batch, run));
+    }
+    const Numbers p = Summarise(prefill);
+    const Numbers d = Summarise(decode);
+    std::printf("%6d %8d %10.1f (%7.1f – %7.1f) %10.1f (%7.1f – %7.1f)\n", batch, flags.prompt_len,
+                p.median, p.least, p.most, d.median, d.least, d.most);
+    rows.push_back({{"batch", batch},
+                    {"prompt_len", flags.prompt_len},
+                    {"output_len", flags.output_len},
+                    {"prefill_tokens_per_s", ToJson(p)},
+                    {"decode_tokens_per_s", ToJson(d)}});
+  }
+  const nlohmann::json all = {{"model", flags.model},
+                              {"load_format", flags.load_format},
+                              {"backend", std::string(bench->runtime().backend_name())},
+                              {"threads", flags.threads},
+                              {"engram", flags.engram},
+                              {"prefetch", flags.prefetch},
+                              {"repeat", flags.repeat},
+                              {"processor", ProcessorName()},
+                              {"load_average", LoadAverage()},
+                              {"rows", rows}};
+  std::printf("%s\n", all.dump().c_str());
+  if (!flags.json_file.empty()) std::ofstream(flags.json_file) << all.dump(2) << "\n";
+  return 0;
+}
+
+}  // namespace
+}  // namespace engram
+
+int main(int argc, char** argv) {
+  engram::InitLog(engram::LogFormat::kText, "info");
+  engram::Flags flags;
+  if (const std::optional<int> status = engram::ParseFlags(argc, argv, &flags)) return *status;
+  return engram::Run(flags);
+}
