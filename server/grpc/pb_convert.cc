@@ -2,6 +2,7 @@
 #include "server/grpc/pb_convert.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -9,16 +10,32 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/field_error.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
+#include "config/limits.h"
 
 namespace engram {
 namespace {
 
-ChatPrompt ToChatPrompt(const pb::ChatPrompt& chat) {
+constexpr std::array<std::string_view, 5> kRoles = {"system", "developer", "user", "assistant",
+                                                    "tool"};
+
+absl::StatusOr<Prompt> ToChatPrompt(const pb::ChatPrompt& chat) {
+  if (chat.messages_size() < 1 || chat.messages_size() > limits::kChatMessagesMax) {
+    return InvalidField(
+        "chat.messages",
+        absl::StrCat(chat.messages_size(), " messages; must be 1 to ", limits::kChatMessagesMax));
+  }
   ChatPrompt prompt;
   for (const pb::ChatMessage& message : chat.messages()) {
+    // Some templates skip what they do not know: a mistyped role would silently lose the message.
+    if (std::find(kRoles.begin(), kRoles.end(), message.role()) == kRoles.end()) {
+      return InvalidField(absl::StrCat("chat.messages[", prompt.messages.size(), "].role"),
+                          absl::StrCat("'", message.role(),
+                                       "' is none of system, developer, user, assistant, tool"));
+    }
     ChatMessage out;
-    out.role = message.role();
+    out.role = message.role() == "developer" ? "system" : message.role();
     if (message.has_content()) out.content = message.content();
     for (const pb::ToolCall& call : message.tool_calls()) {
       out.tool_calls.push_back({"function", call.name(), call.arguments()});
@@ -29,7 +46,26 @@ ChatPrompt ToChatPrompt(const pb::ChatPrompt& chat) {
     prompt.options.add_generation_prompt = chat.add_generation_prompt();
   }
   prompt.options.continue_final_message = chat.continue_final_message();
-  return prompt;
+  return Prompt(std::move(prompt));
+}
+
+absl::Status NoInput(std::string_view choices) {
+  return InvalidField("input", absl::StrCat("one of ", ToAbsl(choices), " is required"));
+}
+
+absl::StatusOr<Prompt> InputOf(const pb::GenerateRequest& request) {
+  switch (request.input_case()) {
+    case pb::GenerateRequest::kPrompt:
+      return Prompt(request.prompt());
+    case pb::GenerateRequest::kTokenIds:
+      return Prompt(std::vector<std::int32_t>(request.token_ids().ids().begin(),
+                                              request.token_ids().ids().end()));
+    case pb::GenerateRequest::kChat:
+      return ToChatPrompt(request.chat());
+    case pb::GenerateRequest::INPUT_NOT_SET:
+      break;
+  }
+  return NoInput("prompt, token_ids or chat");
 }
 
 void SetSampling(const pb::GenerateRequest& request, SamplingParams* sampling) {
@@ -66,14 +102,13 @@ void SetRequest(const pb::GenerateRequest& request, RequestParams* params) {
   params->engram_gates = request.engram().gates();
 }
 
-absl::Status NoInput(std::string_view choices) {
-  return InvalidField("input", absl::StrCat("one of ", ToAbsl(choices), " is required"));
-}
-
 // "prompt" and "prompt[7]" to "token_ids.ids" and "token_ids.ids[7]"; "messages…" to
 // "chat.messages…".
 std::string ProtoPath(std::string field, bool is_chat, bool is_token_ids) {
-  if (is_chat && absl::StartsWith(field, "messages")) return "chat." + field;
+  if (is_chat && (absl::StartsWith(field, "messages") || field == "add_generation_prompt" ||
+                  field == "continue_final_message")) {
+    return "chat." + field;
+  }
   if (is_token_ids && absl::StartsWith(field, "prompt") && field != "prompt_logprobs") {
     return "token_ids.ids" + field.substr(sizeof "prompt" - 1);
   }
@@ -115,20 +150,7 @@ absl::StatusOr<GenerateParams> ToGenerateParams(const pb::GenerateRequest& reque
                                                 RequestParams defaults) {
   GenerateParams params;
   params.request = std::move(defaults);
-  switch (request.input_case()) {
-    case pb::GenerateRequest::kPrompt:
-      params.prompts.emplace_back(request.prompt());
-      break;
-    case pb::GenerateRequest::kTokenIds:
-      params.prompts.emplace_back(std::vector<std::int32_t>(request.token_ids().ids().begin(),
-                                                            request.token_ids().ids().end()));
-      break;
-    case pb::GenerateRequest::kChat:
-      params.prompts.emplace_back(ToChatPrompt(request.chat()));
-      break;
-    case pb::GenerateRequest::INPUT_NOT_SET:
-      return NoInput("prompt, token_ids or chat");
-  }
+  ASSIGN_OR_RETURN(params.prompts.emplace_back(), InputOf(request));
   SetSampling(request, &params.request.sampling);
   SetRequest(request, &params.request);
   params.stop.assign(request.stop().begin(), request.stop().end());
@@ -148,7 +170,7 @@ absl::StatusOr<Prompt> ToPrompt(const pb::TokenizeRequest& request) {
     case pb::TokenizeRequest::kPrompt:
       return Prompt(request.prompt());
     case pb::TokenizeRequest::kChat:
-      return Prompt(ToChatPrompt(request.chat()));
+      return ToChatPrompt(request.chat());
     case pb::TokenizeRequest::INPUT_NOT_SET:
       break;
   }

@@ -70,6 +70,12 @@ std::string FieldIn(const grpc::Status& status) {
   return bad_request.field_violations_size() == 1 ? bad_request.field_violations(0).field() : "";
 }
 
+// A call that hangs is a failure and not a hang.
+class TestContext : public grpc::ClientContext {
+ public:
+  TestContext() { set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20)); }
+};
+
 class GrpcServerTest : public testing::Test {
  protected:
   void StartServer(const std::string& keys = "") {
@@ -113,7 +119,7 @@ TEST_F(GrpcServerTest, GenerateCollectsTheAnswer) {
     EmitText(stream.get(), "The capital of France is Paris.");
     stream->EmitEnd(FinishReason::kStop);
   });
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   request.set_prompt("What?");
   request.set_temperature(0);
@@ -139,7 +145,7 @@ TEST_F(GrpcServerTest, GenerateCollectsTheAnswer) {
 }
 
 TEST_F(GrpcServerTest, GenerateStreamSendsTextAsItComes) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   auto* message = request.mutable_chat()->add_messages();
   message->set_role("user");
@@ -184,7 +190,7 @@ TEST_F(GrpcServerTest, CancelDropsTheRequest) {
   pb::GenerateRequest request;
   request.set_prompt("x");
   {  // streaming, running
-    grpc::ClientContext context;
+    TestContext context;
     const auto reader = stub_->GenerateStream(&context, request);
     const auto stream = engine_.WaitForStream(0);
     EmitText(stream.get(), "a");
@@ -196,7 +202,7 @@ TEST_F(GrpcServerTest, CancelDropsTheRequest) {
     EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
   {  // unary, still queued: the engine has said nothing
-    grpc::ClientContext context;
+    TestContext context;
     std::thread canceller([&] {
       engine_.WaitForStream(1);
       context.TryCancel();
@@ -210,7 +216,7 @@ TEST_F(GrpcServerTest, CancelDropsTheRequest) {
 }
 
 TEST_F(GrpcServerTest, DeadlineDropsTheRequest) {
-  grpc::ClientContext context;
+  TestContext context;
   context.set_deadline(std::chrono::system_clock::now() + milliseconds(100));
   pb::GenerateRequest request;
   request.set_prompt("x");
@@ -221,7 +227,7 @@ TEST_F(GrpcServerTest, DeadlineDropsTheRequest) {
 }
 
 TEST_F(GrpcServerTest, TimeLimitIsAnEndAndNoError) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   request.set_prompt("x");
   request.set_time_limit_ms(5000);
@@ -240,7 +246,7 @@ TEST_F(GrpcServerTest, TimeLimitIsAnEndAndNoError) {
 
 TEST_F(GrpcServerTest, BadRequestsNameTheField) {
   const auto field_of = [&](const pb::GenerateRequest& request) {
-    grpc::ClientContext context;
+    TestContext context;
     const auto reader = stub_->GenerateStream(&context, request);
     pb::GenerateStreamResponse response;
     EXPECT_FALSE(reader->Read(&response));  // known before the first message
@@ -273,13 +279,15 @@ TEST_F(GrpcServerTest, BadRequestsNameTheField) {
   request.clear_request_id();
   request.mutable_token_ids()->add_ids(8192);
   EXPECT_THAT(field_of(request), HasSubstr("token_ids.ids"));
-  request.mutable_chat()->add_messages()->set_role("wizard");
-  request.mutable_chat()->mutable_messages(0)->set_content("x");
+  request.mutable_chat()->add_messages()->set_role("user");
   EXPECT_THAT(field_of(request), HasSubstr("chat.messages"));
+  request.mutable_chat()->mutable_messages(0)->set_content("x");
+  request.mutable_chat()->set_continue_final_message(true);
+  EXPECT_EQ(field_of(request), "chat.continue_final_message");
 }
 
 TEST_F(GrpcServerTest, UnknownModel) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   request.set_model("other");
   request.set_prompt("x");
@@ -291,7 +299,7 @@ TEST_F(GrpcServerTest, UnknownModel) {
 
 TEST_F(GrpcServerTest, FullQueueSaysWhenToComeAgain) {
   engine_.Refuse(WithErrorCode(absl::ResourceExhaustedError("the queue is full"), "queue_full"));
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   request.set_prompt("x");
   pb::GenerateResponse response;
@@ -307,7 +315,7 @@ TEST_F(GrpcServerTest, KeysAreAskedForOnEveryMethod) {
   StartServer("sk-one\n");
   Serve();
   const auto call = [&](const char* authorization) {
-    grpc::ClientContext context;
+    TestContext context;
     if (*authorization != '\0') context.AddMetadata("authorization", authorization);
     pb::ListModelsResponse response;
     return stub_->ListModels(&context, {}, &response).error_code();
@@ -318,13 +326,13 @@ TEST_F(GrpcServerTest, KeysAreAskedForOnEveryMethod) {
 
   pb::GenerateRequest request;
   request.set_prompt("x");
-  grpc::ClientContext stream_context;
+  TestContext stream_context;
   pb::GenerateStreamResponse message;
   const auto reader = stub_->GenerateStream(&stream_context, request);
   EXPECT_FALSE(reader->Read(&message));
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 
-  grpc::ClientContext info_context;
+  TestContext info_context;
   pb::GetServerInfoResponse info;
   EXPECT_EQ(stub_->GetServerInfo(&info_context, {}, &info).error_code(),
             grpc::StatusCode::UNAUTHENTICATED);
@@ -333,7 +341,7 @@ TEST_F(GrpcServerTest, KeysAreAskedForOnEveryMethod) {
 TEST_F(GrpcServerTest, LoadingServingDraining) {
   StartServer();
   const auto state = [&] {
-    grpc::ClientContext context;
+    TestContext context;
     pb::GetServerInfoResponse info;
     EXPECT_TRUE(stub_->GetServerInfo(&context, {}, &info).ok());
     EXPECT_EQ(info.version(), "engram-server test");
@@ -341,7 +349,7 @@ TEST_F(GrpcServerTest, LoadingServingDraining) {
     return info.state();
   };
   EXPECT_EQ(state(), pb::SERVER_STATE_LOADING);
-  grpc::ClientContext context;
+  TestContext context;
   pb::ListModelsResponse models;
   EXPECT_EQ(stub_->ListModels(&context, {}, &models).error_code(), grpc::StatusCode::UNAVAILABLE);
   Serve();
@@ -351,7 +359,7 @@ TEST_F(GrpcServerTest, LoadingServingDraining) {
 }
 
 TEST_F(GrpcServerTest, TokenizeAndDetokenize) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::TokenizeRequest request;
   request.set_prompt("Hello world");
   request.set_add_special_tokens(false);
@@ -360,14 +368,14 @@ TEST_F(GrpcServerTest, TokenizeAndDetokenize) {
   EXPECT_THAT(tokens.token_ids(), testing::ElementsAreArray(Ids("Hello world")));
   EXPECT_EQ(tokens.max_model_len(), 1024);
 
-  grpc::ClientContext back_context;
+  TestContext back_context;
   pb::DetokenizeRequest back;
   *back.mutable_token_ids() = tokens.token_ids();
   pb::DetokenizeResponse text;
   ASSERT_TRUE(stub_->Detokenize(&back_context, back, &text).ok());
   EXPECT_EQ(text.text(), "Hello world");
 
-  grpc::ClientContext bad_context;
+  TestContext bad_context;
   back.add_token_ids(-5);
   const grpc::Status status = stub_->Detokenize(&bad_context, back, &text);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
@@ -375,7 +383,7 @@ TEST_F(GrpcServerTest, TokenizeAndDetokenize) {
 }
 
 TEST_F(GrpcServerTest, ListModelsListsAllNames) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::ListModelsResponse models;
   ASSERT_TRUE(stub_->ListModels(&context, {}, &models).ok());
   ASSERT_EQ(models.models_size(), 2);
@@ -389,10 +397,10 @@ TEST_F(GrpcServerTest, AHundredStreamsNeedNoHundredThreads) {
   constexpr int kStreams = 100;
   pb::GenerateRequest request;
   request.set_prompt("x");
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<TestContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<pb::GenerateStreamResponse>>> readers;
   for (int i = 0; i < kStreams; ++i) {
-    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    contexts.push_back(std::make_unique<TestContext>());
     readers.push_back(stub_->GenerateStream(contexts.back().get(), request));
   }
   ASSERT_NE(engine_.WaitForStream(kStreams - 1), nullptr);  // all are open at once
@@ -412,7 +420,7 @@ TEST_F(GrpcServerTest, AHundredStreamsNeedNoHundredThreads) {
 }
 
 TEST_F(GrpcServerTest, StopEndsWhatRuns) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::GenerateRequest request;
   request.set_prompt("x");
   const auto reader = stub_->GenerateStream(&context, request);
@@ -434,7 +442,7 @@ TEST_F(GrpcServerTest, ATakenPortIsAnError) {
 }
 
 TEST_F(GrpcServerTest, CallsAreCounted) {
-  grpc::ClientContext context;
+  TestContext context;
   pb::ListModelsResponse models;
   ASSERT_TRUE(stub_->ListModels(&context, {}, &models).ok());
   EXPECT_THAT(

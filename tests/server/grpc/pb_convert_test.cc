@@ -120,6 +120,18 @@ TEST(ToGenerateParamsTest, ChatMessages) {
   EXPECT_TRUE(chat.options.continue_final_message);
 }
 
+TEST(ToGenerateParamsTest, RolesAndTheirNumberAreChecked) {
+  EXPECT_EQ(FieldOf(ToGenerateParams(Parse("chat {}"), {}).status()), "chat.messages");
+  const absl::Status status =
+      ToGenerateParams(Parse(R"(chat { messages { role: "user" content: "a" }
+                                       messages { role: "usr" content: "b" } })"),
+                       {})
+          .status();
+  EXPECT_EQ(FieldOf(status), "chat.messages[1].role");
+  const GenerateParams params = Convert(R"(chat { messages { role: "developer" content: "a" } })");
+  EXPECT_EQ(std::get<ChatPrompt>(params.prompts.at(0)).messages[0].role, "system");
+}
+
 TEST(ToGenerateParamsTest, InputIsRequired) {
   const absl::Status status = ToGenerateParams(Parse("n: 1"), {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -132,6 +144,8 @@ TEST(WithProtoFieldTest, PathsAreThoseOfTheRequest) {
     return FieldOf(WithProtoField(InvalidField(field, "x"), input)).value_or("");
   };
   EXPECT_EQ(path("messages[2].content", pb::GenerateRequest::kChat), "chat.messages[2].content");
+  EXPECT_EQ(path("continue_final_message", pb::GenerateRequest::kChat),
+            "chat.continue_final_message");
   EXPECT_EQ(path("prompt[7]", pb::GenerateRequest::kTokenIds), "token_ids.ids[7]");
   EXPECT_EQ(path("prompt", pb::GenerateRequest::kTokenIds), "token_ids.ids");
   EXPECT_EQ(path("prompt", pb::GenerateRequest::kPrompt), "prompt");
