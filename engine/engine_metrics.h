@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine counts and times, under vLLM's names where the meaning is the same, so that its
-// dashboards and autoscalers work unchanged. docs/OPERATIONS.md lists them.
+// dashboards and autoscalers work unchanged.
 #pragma once
 
 #include <cstdint>
