@@ -31,11 +31,11 @@ KvCache::KvCache(const ModelConfig& config, const ModelCacheShape& shape, Backen
     latents_.push_back(add(tokens, config.kv_lora_rank + config.qk_rope_head_dim));
   }
   conv_states_.resize(config.engram.layer_ids.size());
-  const int window = config.has_engram() ? config.conv_window() : 0;
-  if (window == 0) return;
+  if (config.engram_kernel_size == 0) return;
+  // A kernel of one tap sees nothing of the past: its state has no rows.
   const std::int64_t entries = StateEntries(shape.state_slots, shape.block_count).count();
   for (Tensor& state : conv_states_) {
-    state = add(entries * window, std::int64_t{config.hc_mult} * config.hidden_size);
+    state = add(entries * config.conv_window(), std::int64_t{config.hc_mult} * config.hidden_size);
   }
 }
 

@@ -52,7 +52,7 @@ void Executor::RunLogits(const StepPlan& plan, const Tensor& hidden, StepOutput*
   for (const SampleRow& sample : plan.samples) logit_rows_.push_back(sample.row);
   for (const PromptLogprobRow& prompt : plan.prompt_logprobs) logit_rows_.push_back(prompt.row);
   std::ranges::sort(logit_rows_);
-  logit_rows_.erase(std::ranges::unique(logit_rows_).begin(), logit_rows_.end());
+  logit_rows_.erase(std::unique(logit_rows_.begin(), logit_rows_.end()), logit_rows_.end());
 
   const std::size_t vocab = model_->config().vocab_size;
   auto sample = plan.samples.begin();

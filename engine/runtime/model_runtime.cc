@@ -11,6 +11,7 @@
 #include "engine/engram/engram_layout.h"
 #include "engine/engram/mapped_table.h"
 #include "engine/model/model_config.h"
+#include "engine/step_plan.h"
 #include "kernels/backend_factory.h"
 
 namespace engram {

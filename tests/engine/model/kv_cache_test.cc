@@ -57,6 +57,15 @@ TEST(KvCacheTest, ShapesAndTheirCost) {
   EXPECT_EQ(KvCache::BytesPerState(Config()), 2 * 9 * 16 * 4);
 }
 
+TEST(KvCacheTest, ConvolutionOfOneTapHasNoPast) {
+  const std::unique_ptr<Backend> backend = MakeBackend("ref", {});
+  ModelConfig config = Config();
+  config.engram_kernel_size = 1;
+  EXPECT_EQ(KvCache(config, kShape, backend.get()).conv_state(0).rows, 0);
+  EXPECT_EQ(KvCache(config, kShape, backend.get()).conv_state(0).cols, 16);
+  EXPECT_EQ(KvCache::BytesPerState(config), 0);
+}
+
 TEST(KvCacheTest, NoConvolutionNoState) {
   const std::unique_ptr<Backend> backend = MakeBackend("ref", {});
   ModelConfig config = Config();
