@@ -31,19 +31,15 @@ void WriteStopReason(JsonWriter* json, const TextDelta& end) {
   }
 }
 
-void WriteUsage(JsonWriter* json, const Usage& usage, const AnswerContext& context, bool whole) {
+void WriteUsage(JsonWriter* json, const Usage& usage, bool whole) {
   json->BeginObject();
   json->IntegerField("prompt_tokens", usage.prompt_tokens);
   json->IntegerField("total_tokens", usage.prompt_tokens + usage.completion_tokens);
   json->IntegerField("completion_tokens", usage.completion_tokens);
-  if (context.prompt_tokens_details) {
-    json->Key("prompt_tokens_details").BeginObject();
-    json->IntegerField("cached_tokens", usage.cached_tokens);
-    if (whole) json->NullField("created_cache_tokens").NullField("multimodal_tokens");
-    json->EndObject();
-  } else if (whole) {
-    json->NullField("prompt_tokens_details");
-  }
+  json->Key("prompt_tokens_details").BeginObject();
+  json->IntegerField("cached_tokens", usage.cached_tokens);
+  if (whole) json->NullField("created_cache_tokens").NullField("multimodal_tokens");
+  json->EndObject();
   if (whole) json->NullField("completion_tokens_details");
   json->EndObject();
 }

@@ -16,11 +16,10 @@
 namespace engram {
 
 struct AnswerContext {
-  std::string id;                      // "cmpl-…"
-  std::int64_t created = 0;            // seconds since 1970
-  std::string model;                   // the first served name
-  std::string fingerprint;             // of server, model and settings
-  bool prompt_tokens_details = false;  // usage tells of cached tokens
+  std::string id;            // "cmpl-…"
+  std::int64_t created = 0;  // seconds since 1970
+  std::string model;         // the first served name
+  std::string fingerprint;   // of server, model and settings
   const Tokenizer* tokenizer = nullptr;
   OpenAiRequest request;  // without its prompts
 };
@@ -31,7 +30,7 @@ std::string_view FinishReasonText(FinishReason reason);
 void WriteStopReason(JsonWriter* json, const TextDelta& end);
 
 // {"prompt_tokens": …}. `whole`: with the keys of a unary answer, null or not.
-void WriteUsage(JsonWriter* json, const Usage& usage, const AnswerContext& context, bool whole);
+void WriteUsage(JsonWriter* json, const Usage& usage, bool whole);
 
 // The gates of each token, [memory layers × streams]; an empty list for a token that was not read.
 void WriteGates(JsonWriter* json, const std::vector<TokenResult>& tokens);

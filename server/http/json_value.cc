@@ -183,8 +183,9 @@ absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text) {
     impl->root = json::parse(text.begin(), text.end());
   } catch (const json::parse_error& error) {
     return Invalid(error.byte > 0 ? error.byte - 1 : 0, Words(error));
-  } catch (const json::exception& error) {  // a number that no double can hold
-    return Invalid(0, Words(error));
+  } catch (const json::exception& error) {  // a number that no double can hold, nobody knows where
+    return WithErrorCode(InvalidField("body", "the body is not valid JSON: " + Words(error)),
+                         "invalid_json");
   }
   return JsonDocument(std::move(impl));
 }

@@ -108,7 +108,6 @@ void OpenAiApi::Generate(const Scope& scope, absl::StatusOr<OpenAiRequest> parse
                         .created = UnixSeconds(),
                         .model = frontend_->options().model_name,
                         .fingerprint = options_.fingerprint,
-                        .prompt_tokens_details = options_.prompt_tokens_details,
                         .tokenizer = &frontend_->tokenizer(),
                         .request = std::move(request)};
   GenerationTask::Start(scope, std::move(context), *std::move(generation), &in_flight_);

@@ -18,10 +18,9 @@
 namespace engram {
 
 struct OpenAiApiOptions {
-  std::string model_root;              // what a model card calls "root"
-  std::string fingerprint;             // "system_fingerprint"
-  bool prompt_tokens_details = false;  // usage tells how much of the prompt was cached
-  std::vector<int> engram_layers;      // of the model; empty: it has no memory
+  std::string model_root;          // what a model card calls "root"
+  std::string fingerprint;         // "system_fingerprint"
+  std::vector<int> engram_layers;  // of the model; empty: it has no memory
   int engram_streams = 1;
 };
 

@@ -195,9 +195,9 @@ absl::Status ReadSharedFields(const LaxFields& fields, OpenAiRequest* request) {
   Assign(&request->return_token_ids, fields.Bool("return_token_ids"));
   Assign(&request->tokens_as_ids, fields.Bool("return_tokens_as_token_ids"));
 
+  Assign(&params.max_tokens, fields.Int("max_tokens"));
   ReadSampling(fields, &params.sampling);
   ReadSeed(fields, &params);
-  Assign(&params.max_tokens, fields.Int("max_tokens"));
   Assign(&params.min_tokens, fields.Int("min_tokens", Null::kError));
   Assign(&params.ignore_eos, fields.Bool("ignore_eos", Null::kError));
   Assign(&params.stop_token_ids, fields.TokenIds("stop_token_ids"));

@@ -40,7 +40,7 @@ std::string StreamedAnswer::Tail(const Usage& usage) const {
     WriteHead(&json);
     json.Key("choices").BeginArray().EndArray();
     json.Key("usage");
-    WriteUsage(&json, usage, *context_, /*whole=*/false);
+    WriteUsage(&json, usage, /*whole=*/false);
     json.StringField("system_fingerprint", context_->fingerprint);
     events += SseEvent(json.EndObject().Take());
   }

@@ -37,7 +37,7 @@ std::string UnaryAnswer::Body(const TextGeneration& generation) const {
   json.NullField("service_tier");
   json.StringField("system_fingerprint", context_->fingerprint);
   json.Key("usage");
-  WriteUsage(&json, generation.usage(), *context_, /*whole=*/true);
+  WriteUsage(&json, generation.usage(), /*whole=*/true);
   if (request.chat) {
     const Choice& first = choices_.front();
     const TokenNames names{context_->tokenizer, false};

@@ -252,7 +252,8 @@ TEST(OpenAiJson, ToolsMayOnlyBeSwitchedOff) {
 
 TEST(OpenAiJson, MessagesInAllForms) {
   const OpenAiRequest request = Chat("", R"("messages": [
-      {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+      {"role": "developer",
+       "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
       {"role": "user", "name": "bob"},
       {"role": "assistant", "content": null, "tool_calls": [
           {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
