@@ -14,6 +14,8 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "engine/engram/ngram_hasher.h"
+#include "engine/model/model_config.h"
 #include "engine/runtime/model_runtime.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,17 +31,12 @@ using testing_support::SequenceDriver;
 using testing_support::TensorFile;
 using testing_support::TokenMapOf;
 
-struct Tolerances {
-  double logits;
-  double hidden;
-  double final_norm;
-  double gates;
-  double engram_output;
-};
-
-// `ref` computes in float32 as the reference does, but for the order of its sums.
-constexpr Tolerances kRefTolerances = {2e-4, 2e-4, 1e-4, 3e-5, 3e-5};
-constexpr Tolerances kCpuTolerances = {1e-3, 1e-3, 5e-4, 1e-4, 1e-4};
+// Both backends compute in float32 as the reference does, but for the order of its sums.
+constexpr double kLogits = 2e-4;
+constexpr double kHidden = 2e-4;
+constexpr double kFinalNorm = 1e-4;
+constexpr double kGates = 3e-5;
+constexpr double kEngramOutput = 3e-5;
 
 struct ModelFiles {
   std::string name;
@@ -76,7 +73,6 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<ModelFiles, std::s
     runtime_ = *std::move(runtime);
     executor_ = runtime_->TakeExecutor();
     golden_ = std::make_unique<TensorFile>(TensorFile::Load(files.golden));
-    tolerances_ = backend == "ref" ? kRefTolerances : kCpuTolerances;
     chunk_ = chunk;
   }
 
@@ -104,24 +100,22 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<ModelFiles, std::s
     const ModelConfig& config = runtime_->config();
     for (int layer = 0; layer < config.num_layers; ++layer) {
       const std::string hidden = "hidden." + std::to_string(layer);
-      ExpectLastRowsNear(prompt + hidden, recording.at(hidden), tolerances_.hidden);
+      ExpectLastRowsNear(prompt + hidden, recording.at(hidden), kHidden);
     }
     for (std::size_t i = 0; i < config.engram.layer_ids.size(); ++i) {
       const std::string layer = std::to_string(config.engram.layer_ids[i]);
-      ExpectLastRowsNear(prompt + "engram." + layer + ".gates", GatesOfLayer(output, i),
-                         tolerances_.gates);
+      ExpectLastRowsNear(prompt + "engram." + layer + ".gates", GatesOfLayer(output, i), kGates);
       const std::string engram_output = prompt + "engram." + layer + ".output";
       if (!golden_->Has(engram_output)) continue;
       std::vector<float> added = recording.at("after_engram." + layer);
       const std::vector<float>& before = recording.at("before_engram." + layer);
       for (std::size_t j = 0; j < added.size(); ++j) added[j] -= before[j];
-      ExpectLastRowsNear(engram_output, added, tolerances_.engram_output);
+      ExpectLastRowsNear(engram_output, added, kEngramOutput);
     }
     if (golden_->Has(prompt + "final_norm")) {
-      ExpectLastRowsNear(prompt + "final_norm", recording.at("final_norm.0"),
-                         tolerances_.final_norm);
+      ExpectLastRowsNear(prompt + "final_norm", recording.at("final_norm.0"), kFinalNorm);
     }
-    ExpectLastRowsNear(prompt + "logits", recording.at("logits.0"), tolerances_.logits);
+    ExpectLastRowsNear(prompt + "logits", recording.at("logits.0"), kLogits);
   }
 
   // [rows, streams] of the i-th Engram layer.
@@ -145,7 +139,7 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<ModelFiles, std::s
     const std::vector<float> logits = golden_->F32(prompt + "top5_logits");
     const std::size_t row = ids.size() - 5;  // the prompt's last
     for (std::size_t i = 0; i < 4; ++i) {
-      if (logits[row + i] - logits[row + i + 1] <= 2 * tolerances_.logits) break;
+      if (logits[row + i] - logits[row + i + 1] <= 2 * kLogits) break;
       EXPECT_EQ(last_row[i].token, ids[row + i]) << prompt << " rank " << i + 1;
     }
   }
@@ -162,7 +156,6 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<ModelFiles, std::s
   std::unique_ptr<ModelRuntime> runtime_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<TensorFile> golden_;
-  Tolerances tolerances_;
   int chunk_;
 };
 
@@ -191,11 +184,38 @@ TEST_P(MemoryOffTest, AgreesOnEveryPrompt) {
     SCOPED_TRACE(prompt);
     const std::unique_ptr<SequenceDriver> sequence = NewSequence(/*engram_enabled=*/false);
     const StepOutput output = sequence->RunInChunks(golden_->I32(prompt + "input_ids"), chunk_);
-    ExpectLastRowsNear(prompt + "memory_off.logits", sequence->recording().at("logits.0"),
-                       tolerances_.logits);
+    ExpectLastRowsNear(prompt + "memory_off.logits", sequence->recording().at("logits.0"), kLogits);
     EXPECT_THAT(output.gates.front(), ::testing::Each(0.0f));
     const std::vector<std::int32_t> greedy = golden_->I32(prompt + "memory_off.greedy_ids");
     EXPECT_EQ(ContinueGreedily(sequence.get(), output.sampled.back().token, greedy.size()), greedy);
+  }
+}
+
+// The ids that the tokenizer's map and the hash give, from the files that the server reads.
+TEST(GoldenRowsTest, CompressedIdsAndRowsAreExact) {
+  for (const ModelFiles& files :
+       {Tiny("engram_paper"), Tiny("engram_demo_profile"), Tiny("engram_plain"), Demo()}) {
+    SCOPED_TRACE(files.name);
+    const absl::StatusOr<ModelConfig> config = ModelConfig::Load(files.directory);
+    ASSERT_TRUE(config.ok()) << config.status();
+    const absl::StatusOr<NgramHasher> hasher =
+        NgramHasher::Create(config->engram, TokenMapOf(files.directory));
+    ASSERT_TRUE(hasher.ok()) << hasher.status();
+    const TensorFile golden = TensorFile::Load(files.golden);
+    for (int p = 0; golden.Has("p" + std::to_string(p) + ".input_ids"); ++p) {
+      const std::string prompt = "p" + std::to_string(p) + ".";
+      const std::vector<std::int32_t> ids = golden.I32(prompt + "input_ids");
+      std::vector<std::int32_t> window(hasher->lookback() + ids.size());
+      hasher->FillWindow({}, ids, window);
+      EXPECT_EQ(std::vector(window.begin() + hasher->lookback(), window.end()),
+                golden.I32(prompt + "compressed_ids"));
+      for (int layer = 0; layer < hasher->layer_count(); ++layer) {
+        std::vector<std::int64_t> rows(ids.size() * hasher->lookups());
+        hasher->HashRows(layer, window, rows.data());
+        const std::string name = std::to_string(config->engram.layer_ids[layer]);
+        EXPECT_EQ(rows, golden.I64(prompt + "engram." + name + ".rows"));
+      }
+    }
   }
 }
 
