@@ -44,14 +44,32 @@ void WriteUsage(JsonWriter* json, const Usage& usage, bool whole) {
   json->EndObject();
 }
 
-void WriteGates(JsonWriter* json, const std::vector<TokenResult>& tokens) {
-  json->BeginArray();
-  for (const TokenResult& token : tokens) {
-    json->BeginArray();
-    for (const float gate : token.gates) json->Number(gate);
-    json->EndArray();
+void WriteTokenIds(JsonWriter* json, const OpenAiRequest& request,
+                   const std::vector<TokenResult>& tokens) {
+  json->Key("token_ids");
+  if (!request.return_token_ids) {
+    json->Null();
+    return;
   }
+  json->BeginArray();
+  for (const TokenResult& token : tokens) json->Integer(token.token);
   json->EndArray();
+}
+
+void WriteGates(JsonWriter* json, const OpenAiRequest& request,
+                const std::vector<TokenResult>& tokens, const PromptResult* prompt) {
+  if (!request.generate.request.engram_gates) return;
+  const auto write = [json](std::string_view key, const std::vector<TokenResult>& of) {
+    json->Key(key).BeginArray();
+    for (const TokenResult& token : of) {
+      json->BeginArray();
+      for (const float gate : token.gates) json->Number(gate);
+      json->EndArray();
+    }
+    json->EndArray();
+  };
+  write("engram_gates", tokens);
+  if (prompt != nullptr) write("prompt_engram_gates", prompt->tokens);
 }
 
 }  // namespace engram

@@ -32,8 +32,15 @@ void WriteStopReason(JsonWriter* json, const TextDelta& end);
 // {"prompt_tokens": …}. `whole`: with the keys of a unary answer, null or not.
 void WriteUsage(JsonWriter* json, const Usage& usage, bool whole);
 
-// The gates of each token, [memory layers × streams]; an empty list for a token that was not read.
-void WriteGates(JsonWriter* json, const std::vector<TokenResult>& tokens);
+// "token_ids": those of `tokens` if the request wants ids, else null.
+void WriteTokenIds(JsonWriter* json, const OpenAiRequest& request,
+                   const std::vector<TokenResult>& tokens);
+
+// "engram_gates" and, of a prompt, "prompt_engram_gates": for each token its gates, [memory layers
+// × streams]; an empty list for a token that the model has not read. Nothing unless the request
+// wants gates. `prompt` may be null.
+void WriteGates(JsonWriter* json, const OpenAiRequest& request,
+                const std::vector<TokenResult>& tokens, const PromptResult* prompt);
 
 // A unary answer: what a choice's deltas add up to.
 class UnaryAnswer {

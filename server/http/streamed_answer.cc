@@ -84,22 +84,8 @@ std::string StreamedAnswer::CompletionEvent(const TextDelta& delta,
   const bool show_prompt = first && (request.return_token_ids || request.generate.echo);
   show_prompt ? json.Integers(generation.prompt_tokens(delta.choice / request.generate.request.n))
               : json.Null();
-  json.Key("token_ids");
-  if (request.return_token_ids) {
-    json.BeginArray();
-    for (const TokenResult& token : delta.tokens) json.Integer(token.token);
-    json.EndArray();
-  } else {
-    json.Null();
-  }
-  if (request.generate.request.engram_gates) {
-    json.Key("engram_gates");
-    WriteGates(&json, delta.tokens);
-    if (first) {
-      json.Key("prompt_engram_gates");
-      WriteGates(&json, delta.prompt ? delta.prompt->tokens : std::vector<TokenResult>());
-    }
-  }
+  WriteTokenIds(&json, request, delta.tokens);
+  WriteGates(&json, request, delta.tokens, delta.prompt.get());
   json.EndObject().EndArray();
   WriteRunningUsage(&json);
   WriteFingerprint(&json, delta);
@@ -142,22 +128,8 @@ std::string StreamedAnswer::ChatEvent(const TextDelta& delta) const {
   json.Key("finish_reason");
   delta.finish.has_value() ? json.String(FinishReasonText(*delta.finish)) : json.Null();
   if (delta.finish.has_value()) WriteStopReason(&json, delta);
-  json.Key("token_ids");
-  if (request.return_token_ids) {
-    json.BeginArray();
-    for (const TokenResult& token : delta.tokens) json.Integer(token.token);
-    json.EndArray();
-  } else {
-    json.Null();
-  }
-  if (request.generate.request.engram_gates) {
-    json.Key("engram_gates");
-    WriteGates(&json, delta.tokens);
-    if (delta.prompt) {
-      json.Key("prompt_engram_gates");
-      WriteGates(&json, delta.prompt->tokens);
-    }
-  }
+  WriteTokenIds(&json, request, delta.tokens);
+  WriteGates(&json, request, delta.tokens, delta.prompt.get());
   json.EndObject().EndArray();
   WriteRunningUsage(&json);
   WriteFingerprint(&json, delta);

@@ -81,14 +81,7 @@ void UnaryAnswer::WriteCompletionChoice(JsonWriter* json, int index,
   json->StringField("finish_reason",
                     FinishReasonText(choice.end.finish.value_or(FinishReason::kAborted)));
   WriteStopReason(json, choice.end);
-  json->Key("token_ids");
-  if (request.return_token_ids) {
-    json->BeginArray();
-    for (const TokenResult& token : choice.tokens) json->Integer(token.token);
-    json->EndArray();
-  } else {
-    json->Null();
-  }
+  WriteTokenIds(json, request, choice.tokens);
   // Echoed logprobs are there too, in the shape that tells ranks.
   const auto prompt_top = request.prompt_logprobs.has_value() ? request.prompt_logprobs
                           : request.generate.echo             ? request.logprobs
@@ -103,12 +96,7 @@ void UnaryAnswer::WriteCompletionChoice(JsonWriter* json, int index,
   const int prompt = index / request.generate.request.n;
   request.return_token_ids ? json->Integers(generation.prompt_tokens(prompt)) : json->Null();
   json->NullField("routed_experts");
-  if (request.generate.request.engram_gates) {
-    json->Key("engram_gates");
-    WriteGates(json, choice.tokens);
-    json->Key("prompt_engram_gates");
-    WriteGates(json, choice.prompt ? choice.prompt->tokens : std::vector<TokenResult>());
-  }
+  WriteGates(json, request, choice.tokens, choice.prompt.get());
   json->EndObject();
 }
 
@@ -132,21 +120,9 @@ void UnaryAnswer::WriteChatChoice(JsonWriter* json, int index) const {
   json->StringField("finish_reason",
                     FinishReasonText(choice.end.finish.value_or(FinishReason::kAborted)));
   WriteStopReason(json, choice.end);
-  json->Key("token_ids");
-  if (request.return_token_ids) {
-    json->BeginArray();
-    for (const TokenResult& token : choice.tokens) json->Integer(token.token);
-    json->EndArray();
-  } else {
-    json->Null();
-  }
+  WriteTokenIds(json, request, choice.tokens);
   json->NullField("routed_experts");
-  if (request.generate.request.engram_gates) {
-    json->Key("engram_gates");
-    WriteGates(json, choice.tokens);
-    json->Key("prompt_engram_gates");
-    WriteGates(json, choice.prompt ? choice.prompt->tokens : std::vector<TokenResult>());
-  }
+  WriteGates(json, request, choice.tokens, choice.prompt.get());
   json->EndObject();
 }
 
