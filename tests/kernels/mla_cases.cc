@@ -81,7 +81,7 @@ OpCase MlaWriteCacheCase(const MlaShape& shape) {
 OpCase MlaAbsorbQueryCase(const MlaShape& shape) {
   return {.name = Name("MlaAbsorbQuery", shape, ""),
           .tolerance = 8e-7 * std::sqrt(static_cast<double>(shape.nope)) + 1e-6,
-          .weight_bytes = KvBBytes(shape, shape.nope),
+          .weight_bytes = [=](int) { return KvBBytes(shape, shape.nope); },
           .flops_per_row = 2.0 * shape.heads * shape.nope * shape.kv_lora,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
             const MlaAbsorbQueryArgs args = {
@@ -100,7 +100,7 @@ OpCase MlaAbsorbQueryCase(const MlaShape& shape) {
 OpCase MlaProjectValuesCase(const MlaShape& shape) {
   return {.name = Name("MlaProjectValues", shape, ""),
           .tolerance = 8e-7 * std::sqrt(static_cast<double>(shape.kv_lora)) + 1e-6,
-          .weight_bytes = KvBBytes(shape, shape.v),
+          .weight_bytes = [=](int) { return KvBBytes(shape, shape.v); },
           .flops_per_row = 2.0 * shape.heads * shape.v * shape.kv_lora,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
             const MlaProjectValuesArgs args = {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tests/kernels/op_cases.h"
@@ -58,8 +59,15 @@ OpCase MoeExpertsCase(const ExpertsShape& shape) {
                   std::to_string(shape.top_k) + "_inner" + std::to_string(shape.inner) + "_hidden" +
                   std::to_string(shape.hidden) + "_" + std::string(DTypeName(shape.dtype)),
           .tolerance = 1e-6 * std::sqrt(static_cast<double>(shape.hidden)) + 3e-6,
-          .weight_bytes = shape.top_k * weights_per_expert *  // of one row
-                          static_cast<double>(DTypeBytes(shape.dtype)),
+          .weight_bytes =
+              [=](int rows) {
+                std::set<std::int32_t> used;
+                for (int row = 0; row < rows; ++row) {
+                  for (const std::int32_t e : RandomExperts(row, shape)) used.insert(e);
+                }
+                return static_cast<double>(used.size()) * weights_per_expert *
+                       static_cast<double>(DTypeBytes(shape.dtype));
+              },
           .flops_per_row = 2.0 * shape.top_k * weights_per_expert,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
             auto experts = std::make_shared<std::vector<ExpertWeights>>();

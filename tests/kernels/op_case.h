@@ -26,8 +26,9 @@ struct OpCase {
   std::string name;
   // |actual − expected| ≤ tolerance · max(1, |expected|), expected being the reference's.
   double tolerance = 1e-5;
-  // What one run must read and compute, for the benchmark.
-  double weight_bytes = 0;
+  // What one run must read and compute, for the benchmark: `weight_bytes` with that many rows,
+  // empty where weights do not count.
+  std::function<double(int rows)> weight_bytes = nullptr;
   double flops_per_row = 0;
   // `rows` are the numbers of the rows that the call has, in order.
   std::function<PreparedOp(Arrays&, const std::vector<int>& rows)> prepare;

@@ -73,5 +73,7 @@ OpCase HcPostCase(int n, int hidden);
 OpCase HcHeadCase(int n, int hidden);
 OpCase EngramDecodeRowsCase(DType dtype, int lookups, int width);
 OpCase EngramGateCase(int n, int hidden, bool gate_sqrt);
+// Single steps of many sequences; engram_conv_test.cc has the other ways to cut them.
+OpCase EngramConvCase(int n, int hidden, int taps, int dilation);
 
 }  // namespace engram::testing_support

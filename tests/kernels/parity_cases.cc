@@ -92,6 +92,7 @@ void AddStreamCases(std::vector<OpCase>& cases) {
       cases.push_back(HcHeadCase(n, hidden));
       cases.push_back(EngramGateCase(n, hidden, true));
       cases.push_back(EngramGateCase(n, hidden, false));
+      cases.push_back(EngramConvCase(n, hidden, 4, 3));
     }
   }
   for (const DType dtype : kWeightDTypes) {

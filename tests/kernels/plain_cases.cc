@@ -72,8 +72,11 @@ OpCase MatMulCase(const MatMulShape& shape) {
                        std::string(DTypeName(shape.dtype)) + (shape.bias ? "_bias" : "")),
           // One rounding per term of some size, partly cancelling out.
           .tolerance = 8e-7 * std::sqrt(static_cast<double>(shape.depth)) + 1e-6,
-          .weight_bytes = static_cast<double>(shape.cols) * shape.depth *
-                          static_cast<double>(DTypeBytes(shape.dtype)),
+          .weight_bytes =
+              [=](int) {
+                return 1.0 * shape.cols * shape.depth *
+                       static_cast<double>(DTypeBytes(shape.dtype));
+              },
           .flops_per_row = 2.0 * shape.cols * shape.depth,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
             // x and out are columns of wider tensors: ops must heed the stride.

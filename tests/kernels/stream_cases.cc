@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
 
 #include "tests/kernels/op_cases.h"
@@ -42,7 +44,7 @@ OpCase StreamsSumCase(int n, int hidden) {
 OpCase HcPreCase(int n, int hidden) {
   return {.name = Name("HcPre", n, hidden),
           .tolerance = 5e-6,
-          .weight_bytes = 4.0 * (2 + n) * n * n * hidden,
+          .weight_bytes = [=](int) { return 4.0 * (2 + n) * n * n * hidden; },
           .flops_per_row = 2.0 * (2 + n) * n * n * hidden,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
             const int mixes = (2 + n) * n;
@@ -144,6 +146,53 @@ OpCase EngramGateCase(int n, int hidden, bool gate_sqrt) {
             return {[=, &arrays] { arrays.backend().EngramGate({}, args); },
                     [=, &arrays] {
                       return ReadRows(arrays, {args.gates, args.value});
+                    }};
+          }};
+}
+
+OpCase EngramConvCase(int n, int hidden, int taps, int dilation) {
+  return {.name = Name("EngramConv", n, hidden) + "_taps" + std::to_string(taps) + "_dilation" +
+                  std::to_string(dilation),
+          .tolerance = 5e-6,
+          .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
+            // Each row is one step of its own sequence, whose window lies in an entry of its own.
+            const int window = (taps - 1) * dilation;
+            const int entries = *std::max_element(rows.begin(), rows.end()) + 2;
+            struct Lists {
+              std::vector<std::int32_t> row, one, entry;
+            };
+            auto lists = std::make_shared<Lists>();
+            for (std::size_t i = 0; i < rows.size(); ++i) {
+              lists->row.push_back(static_cast<std::int32_t>(i));
+              lists->one.push_back(1);
+              lists->entry.push_back(rows[i] + 1);
+            }
+            const EngramConvArgs args = {
+                .streams = RandomRows(arrays, 1, rows, n * hidden),
+                .value = RandomRows(arrays, 2, rows, n * hidden),
+                .norm_weight = RandomF32(arrays, 3, 1, n * hidden),
+                .conv_weight = RandomF32(arrays, 4, n * hidden, taps),
+                .state = RandomF32(arrays, 5, std::int64_t{entries} * window, n * hidden),
+                .normed = arrays.F32(Count(rows), n * hidden),
+                .slice_first_row = lists->row,
+                .slice_row_count = lists->one,
+                .slice_source = lists->entry,
+                .write_slice = lists->row,
+                .write_after_row = lists->row,
+                .write_entry = lists->entry,
+                .n = n,
+                .dilation = dilation,
+                .eps = 1e-5f};
+            return {[=, &arrays] { arrays.backend().EngramConv({}, args); },
+                    [=, &arrays] {
+                      std::vector<std::vector<float>> out = ReadRows(arrays, {args.streams});
+                      for (std::size_t i = 0; i < out.size(); ++i) {
+                        const Tensor entry =
+                            args.state.Rows(std::int64_t{lists->entry[i]} * window, window);
+                        const std::vector<float> values = arrays.ReadF32(entry);
+                        out[i].insert(out[i].end(), values.begin(), values.end());
+                      }
+                      return out;
                     }};
           }};
 }
