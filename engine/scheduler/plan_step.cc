@@ -31,8 +31,8 @@ std::optional<StepPlan> Scheduler::Impl::Plan(TimePoint now, SchedulerEvents* ev
     CHECK(requests.empty());
     return std::nullopt;
   }
-  std::ranges::stable_partition(planned,
-                                [](const Sequence* s) { return s->pending_tokens() == 1; });
+  std::stable_partition(planned.begin(), planned.end(),
+                        [](const Sequence* s) { return s->pending_tokens() == 1; });
   plan_open = true;
   return BuildPlan(options, ++step, planned);
 }

@@ -126,7 +126,6 @@ void SequenceCache::Release(Sequence* sequence) {
   sequence->blocks.clear();
   sequence->computed_tokens = 0;
   sequence->registered_blocks = 0;
-  sequence->slot_is_current = false;
 }
 
 void SequenceCache::CheckIntegrity(const std::vector<const Sequence*>& sequences) const {
