@@ -40,10 +40,9 @@ class AddedTokens {
   // Segments of `text`, in order; none is empty, nothing between them is left out. A token that
   // begins with blanks which the one before took (rstrip) is found all the same, as in Hugging
   // Face: only there do segments overlap. No byte of `literal` (ascending ranges that do not
-  // overlap) becomes part of an added token's content. REQUIRES: valid UTF-8.
+  // overlap) becomes part of an added token's content. `text` is valid UTF-8 (Tokenizer has checked
+  // it).
   std::vector<TextSegment> Split(std::string_view text, std::span<const TextRange> literal) const;
-
-  const std::vector<AddedToken>& tokens() const { return tokens_; }
 
  private:
   // A tree of the contents' bytes.
@@ -54,8 +53,8 @@ class AddedTokens {
     std::optional<std::size_t> LongestPrefix(std::string_view text) const;
 
    private:
-    absl::flat_hash_map<std::uint64_t, std::uint32_t> children_;  // node << 8 | byte → node
-    std::vector<std::optional<std::size_t>> ends_{1};             // [node]; node 0 is the root
+    absl::flat_hash_map<std::uint64_t, std::uint32_t> children_;     // node << 8 | byte → node
+    std::vector<std::optional<std::size_t>> ends_ = {std::nullopt};  // [node]; node 0 is the root
   };
 
   // Finds the tokens of `trie` whose content lies in one of the `allowed` ranges.

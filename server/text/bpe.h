@@ -31,7 +31,7 @@ class Bpe {
   // A model with all bytes never meets an unknown character. `vocabulary` without added tokens.
   static absl::StatusOr<Bpe> Create(const Vocabulary& vocabulary, const BpeOptions& options);
 
-  // Appends the ids of `piece`. REQUIRES: valid UTF-8.
+  // Appends the ids of `piece`, which is valid UTF-8 (Tokenizer has checked it).
   void Encode(std::string_view piece, std::vector<std::int32_t>& ids) const;
 
  private:

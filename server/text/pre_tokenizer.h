@@ -27,7 +27,8 @@ class PreTokenizer {
   // An error begins with the pattern's key.
   static absl::StatusOr<PreTokenizer> Create(std::span<const SplitPattern> patterns);
 
-  // The pieces of `text`, in order, none empty; together they are `text`. REQUIRES: valid UTF-8.
+  // The pieces of `text`, in order, none empty; together they are `text`, which is valid
+  // UTF-8 (Tokenizer has checked it).
   absl::StatusOr<std::vector<std::string_view>> Split(std::string_view text) const;
 
  private:

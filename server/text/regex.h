@@ -22,7 +22,8 @@ class Regex {
 
   // Appends all matches in `text`, left to right, none overlapping. A match of no bytes right after
   // the last match is passed over, as Oniguruma's iterator does. Internal if the engine gives up:
-  // steps and memory are bounded, in proportion to the text. REQUIRES: `text` is valid UTF-8.
+  // steps are bounded in proportion to the text, and memory. `text` is valid UTF-8 (Tokenizer has
+  // checked it).
   absl::Status FindAll(std::string_view text, std::vector<TextRange>& matches) const;
 
   Regex(Regex&&) noexcept;

@@ -14,7 +14,7 @@ namespace engram {
 
 // Unimplemented, naming the construct, if the pattern uses one outside the common ground: literals,
 // classes, groups, look-around, (?i:…), quantifiers, \s \S \r \n \t \f \x{…}, and \p{…} or \P{…} of
-// L, M, N, P, S. REQUIRES: `pattern` is valid UTF-8.
+// L, M, N, P, S. `pattern` is valid UTF-8.
 absl::StatusOr<std::string> Pcre2Pattern(std::string_view pattern);
 
 }  // namespace engram

@@ -16,8 +16,8 @@ namespace engram {
 // UTF-8 a character never begins inside another, so that is comparing characters.
 class StopMatcher {
  public:
-  // REQUIRES: no string in `stops` is empty; all are valid UTF-8. With `include_stop` the match is
-  // part of the text.
+  // `stops` are valid UTF-8. With `include_stop` the match is part of the text. REQUIRES: no string
+  // in `stops` is empty.
   StopMatcher(std::vector<std::string> stops, bool include_stop);
 
   // The text that may be shown after `piece` (whole UTF-8 characters). Nothing more after a match.

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "base/check.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "config/limits.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text to token ids and back, from a checkpoint's tokenizer.json (byte-level BPE) and
-// tokenizer_config.json; identical to Hugging Face tokenizers. docs/TEXT.md says what of these files
-// is understood. Does not know chat templates.
+// tokenizer_config.json; identical to Hugging Face tokenizers. docs/TEXT.md says what of these
+// files is understood. Does not know chat templates.
 #pragma once
 
 #include <cstdint>
