@@ -25,8 +25,8 @@ constexpr int kSeedStride = 10007;
 class PrimeDealer {
  public:
   std::int64_t Next(std::int64_t base) {
-    // All primes from `base` to the last one dealt for it are taken: the walk resumes there instead of
-    // passing them again for every order and layer.
+    // All primes from `base` to the last one dealt for it are taken: the walk resumes there instead
+    // of passing them again for every order and layer.
     std::int64_t& last = last_dealt_.try_emplace(base, base - 1).first->second;
     do last = static_cast<std::int64_t>(NextPrime(static_cast<std::uint64_t>(last)));
     while (!taken_.insert(last).second);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer's lookups are cut into jobs. Workers take them from the earliest layer on; the engine thread,
-// in Rows, takes those of its own layer that nobody has begun. kAtLayer is the same with no workers.
+// A layer's lookups are cut into jobs. Workers take them from the earliest layer on; the engine
+// thread, in Rows, takes those of its own layer that nobody has begun. kAtLayer is the same with no
+// workers.
 #include "engine/engram/engram_prefetcher.h"
 
 #include <algorithm>
@@ -21,9 +22,10 @@
 namespace engram {
 namespace {
 
-// Requests (tokens · lookups) per job: enough to overlap a table's reads and to make the claim cheap;
-// few enough for a large step to occupy all workers, and for Start to wait little when it drops one.
-constexpr int kRequestsPerJob = 1024;
+// Row copies (tokens · lookups) per job: enough to overlap a table's reads and to make the claim
+// cheap; few enough for a large step to occupy all workers, and for Start to wait little when it
+// drops one.
+constexpr int kCopiesPerJob = 1024;
 
 // Written by any thread, read by any.
 struct AtomicStats {
@@ -46,14 +48,8 @@ NgramHasher CreateHasher(const EngramConfig& config, TokenMap token_map) {
 }
 
 // Of one job: a single lookup of the largest step, or several lookups of a small one.
-std::size_t RequestsMax(const EngramPrefetcherOptions& options) {
-  return static_cast<std::size_t>(std::max(options.rows_max, kRequestsPerJob));
-}
-
-std::size_t LargestRow(const std::vector<const EngramTable*>& tables) {
-  std::size_t bytes = 0;
-  for (const EngramTable* table : tables) bytes = std::max(bytes, table->row_bytes());
-  return bytes;
+std::size_t CopiesMax(const EngramPrefetcherOptions& options) {
+  return static_cast<std::size_t>(std::max(options.rows_max, kCopiesPerJob));
 }
 
 }  // namespace
@@ -100,7 +96,7 @@ EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
       tables(std::move(tables_in)),
       options(options_in),
       step(options.rows_max, hasher.lookback()),
-      own_gatherer(RequestsMax(options), LargestRow(tables)),
+      own_gatherer(CopiesMax(options)),
       board(hasher.layer_count()) {
   CHECK_GT(hasher.layer_count(), 0);
   CHECK_EQ(tables.size(), static_cast<std::size_t>(hasher.layer_count()));
@@ -113,8 +109,7 @@ EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
   if (options.mode == EngramPrefetchMode::kAtLayer) return;
   CHECK_GT(options.workers, 0);
   for (int i = 0; i < options.workers; ++i) {
-    RowGatherer* gatherer =
-        &worker_gatherers.emplace_back(RequestsMax(options), LargestRow(tables));
+    RowGatherer* gatherer = &worker_gatherers.emplace_back(CopiesMax(options));
     workers.emplace_back([this, gatherer] { Work(gatherer); });
   }
 }
@@ -127,7 +122,7 @@ EngramPrefetcher::Impl::~Impl() {
 void EngramPrefetcher::Impl::Start(const StepPlan& plan) {
   board.Drop();
   step.Assign(plan, hasher);
-  lookups_per_job = std::clamp(kRequestsPerJob / std::max(1, step.rows()), 1, hasher.lookups());
+  lookups_per_job = std::clamp(kCopiesPerJob / std::max(1, step.rows()), 1, hasher.lookups());
   board.Post((hasher.lookups() + lookups_per_job - 1) / lookups_per_job);
   started = true;
   Add(&stats.steps, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fetches the table rows of a step beside the layers that run before them. Row ids depend on token ids
-// alone, so everything is known when the step is planned: Start hands the step to the workers, which
-// hash and gather, first layer first; the layer asks with Rows when it gets there. Off
+// Fetches the table rows of a step beside the layers that run before them. Row ids depend on token
+// ids alone, so everything is known when the step is planned: Start hands the step to the workers,
+// which hash and gather, first layer first; the layer asks with Rows when it gets there. Off
 // (`EngramPrefetchMode::kAtLayer`), the same work is done inside Rows, and gives the same bytes.
 #pragma once
 
@@ -29,20 +29,21 @@ struct EngramPrefetcherOptions {
 struct EngramPrefetchStats {
   std::uint64_t steps = 0;
   std::uint64_t lookups = 0;    // rows that tokens asked for
-  std::uint64_t rows = 0;       // rows gathered from the tables: repeated ones of a step once
+  std::uint64_t rows = 0;       // different ones among a job's: what a storage must read
   std::uint64_t bytes = 0;      // of those
   std::uint64_t gather_ns = 0;  // time spent on hashing and gathering, all threads together
   std::uint64_t stall_ns = 0;   // time layers spent in Rows because theirs were not ready
 };
 
-// One step at a time: Start, Rows for each layer in any order, then the next Start. A step may be given
-// up at any point: Start drops what is left of the one before. Start and Rows are called by the engine
-// thread, stats by any.
+// One step at a time: Start, Rows for each layer in any order, then the next Start. A step may be
+// given up at any point: Start drops what is left of the one before. Start and Rows are called by
+// the engine thread, stats by any.
 class EngramPrefetcher {
  public:
   // `tables`: one per config.layer_ids, same order; they must outlive this. REQUIRES: at least one
   // layer; NgramHasher::Create accepts config and token_map (else the process ends with its error);
-  // every table has the layout's rows and config.head_dim; rows_max > 0; workers > 0 unless kAtLayer.
+  // every table has the layout's rows and config.head_dim; rows_max > 0; workers > 0 unless
+  // kAtLayer.
   EngramPrefetcher(const EngramConfig& config, TokenMap token_map,
                    std::vector<const EngramTable*> tables, EngramPrefetcherOptions options);
   ~EngramPrefetcher();
@@ -50,9 +51,10 @@ class EngramPrefetcher {
   // Reads `plan` only until it returns, which is at once. REQUIRES: at most rows_max rows.
   void Start(const StepPlan& plan);
 
-  // Host memory [step rows · H, h_d] in the table's dtype, for the `layer_index`-th Engram layer; valid
-  // until the next Start. Rows of slices whose memory is off are zero bytes. Work on this layer that no
-  // worker has begun is done here; then it waits for the workers. REQUIRES: a step was started.
+  // Host memory [step rows · H, h_d] in the table's dtype, for the `layer_index`-th Engram layer;
+  // valid until the next Start. Rows of slices whose memory is off are zero bytes. Work on this
+  // layer that no worker has begun is done here; then it waits for the workers. REQUIRES: a step
+  // was started.
   const std::byte* Rows(int layer_index);
 
   EngramPrefetchStats stats() const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows by id: the seam behind which an Engram table may lie in RAM, in a mapped file, on NVMe. Every
-// storage gives the same bytes; only when they arrive differs.
+// Rows by id: the seam behind which an Engram table may lie in RAM, in a mapped file, on NVMe.
+// Every storage gives the same bytes; only when they arrive differs.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,12 @@
 
 namespace engram {
 
+// Table row `row` becomes row `to` of the output.
+struct RowCopy {
+  std::int64_t row = 0;
+  std::int64_t to = 0;
+};
+
 // Thread-safe: Gather may run on several threads at once.
 class EngramTable {
  public:
@@ -20,11 +26,11 @@ class EngramTable {
   virtual DType dtype() const = 0;
   std::size_t row_bytes() const { return head_dim() * DTypeBytes(dtype()); }
 
-  // Copies row ids[i] to out + i · row_bytes(). Blocks until the bytes are there. The prefetcher asks
-  // for ascending ids without repetition and for many at once, so that a storage may merge and overlap
-  // its reads; any order and repetition must give the right bytes. REQUIRES: every id in [0, rows());
-  // checked, because a wrong row is worse than a stop.
-  virtual void Gather(std::span<const std::int64_t> ids, std::byte* out) const = 0;
+  // Copies each row to out + to · row_bytes(). Blocks until the bytes are there. The prefetcher
+  // asks for many at once, in ascending order of `row`, so that a storage may read a repeated row
+  // once, merge neighbours and overlap its reads; any order must give the right bytes. REQUIRES:
+  // every `row` in [0, rows()); checked, because a wrong row is worse than a stop.
+  virtual void Gather(std::span<const RowCopy> copies, std::byte* out) const = 0;
 };
 
 }  // namespace engram

@@ -8,8 +8,8 @@
 namespace engram {
 namespace {
 
-// Polls before a wait sleeps: mostly one job, tens of microseconds, is not yet finished. Between polls
-// the core is offered to others, for the job may want it.
+// Polls before a wait sleeps: mostly one job, tens of microseconds, is not yet finished. Between
+// polls the core is offered to others, for the job may want it.
 constexpr int kPollsMax = 64;
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who does what of a step's gather: jobs numbered per layer, claimed once each, earliest layer first.
-// Only the bookkeeping and the waiting; what a job is, its owner knows. std::mutex, so that
+// Who does what of a step's gather: jobs numbered per layer, claimed once each, earliest layer
+// first. Only the bookkeeping and the waiting; what a job is, its owner knows. std::mutex, so that
 // ThreadSanitizer can follow it.
 #pragma once
 
@@ -25,7 +25,8 @@ class JobBoard {
   // Puts jobs [0, jobs_per_layer) of every layer up. What the poster wrote before is visible to the
   // jobs. REQUIRES: nothing is up or running (new, or just dropped); jobs_per_layer > 0.
   void Post(int jobs_per_layer);
-  // Takes down what nobody has claimed and waits for the running jobs. No layer is ready afterwards.
+  // Takes down what nobody has claimed and waits for the running jobs. No layer is ready
+  // afterwards.
   void Drop();
   // As Drop, for good: WaitForJob returns nullopt from now on.
   void Close();

@@ -35,14 +35,15 @@ void AdviseRandom(std::span<const std::byte> bytes) {
   }
 }
 
-void CheckIds(std::span<const std::int64_t> ids, std::int64_t rows) {
-  for (const std::int64_t id : ids) {
-    CHECK_MSG(static_cast<std::uint64_t>(id) < static_cast<std::uint64_t>(rows),
-              "row " + std::to_string(id) + " of a table of " + std::to_string(rows));
+void CheckRows(std::span<const RowCopy> copies, std::int64_t rows) {
+  for (const RowCopy& copy : copies) {
+    CHECK_MSG(static_cast<std::uint64_t>(copy.row) < static_cast<std::uint64_t>(rows),
+              "row " + std::to_string(copy.row) + " of a table of " + std::to_string(rows));
   }
 }
 
-// Forced inline: gcc takes a function that only prefetches for one without effect, and drops calls to it.
+// Forced inline: gcc takes a function that only prefetches for one without effect, and drops calls
+// to it.
 [[gnu::always_inline]] inline void PrefetchRow(const std::byte* row, std::size_t row_bytes) {
   const std::size_t end = std::min(row_bytes, kPrefetchBytesMax);
   for (std::size_t at = 0; at < end; at += kCacheLineBytes) __builtin_prefetch(row + at);
@@ -60,18 +61,18 @@ MappedTable::MappedTable(std::span<const std::byte> bytes, std::int64_t rows, in
   AdviseRandom(bytes);
 }
 
-void MappedTable::Gather(std::span<const std::int64_t> ids, std::byte* out) const {
-  CheckIds(ids, rows_);
-  const std::byte* const table = bytes_.data();
+void MappedTable::Gather(std::span<const RowCopy> copies, std::byte* out) const {
+  CheckRows(copies, rows_);
   const std::size_t bytes_per_row = row_bytes();
-  const auto row = [&](std::size_t i) {
-    return table + static_cast<std::size_t>(ids[i]) * bytes_per_row;
+  const auto row = [&, table = bytes_.data()](std::size_t i) {
+    return table + static_cast<std::size_t>(copies[i].row) * bytes_per_row;
   };
-  const std::size_t ahead = std::min(kRowsAhead, ids.size());
+  const std::size_t ahead = std::min(kRowsAhead, copies.size());
   for (std::size_t i = 0; i < ahead; ++i) PrefetchRow(row(i), bytes_per_row);
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (i + ahead < ids.size()) PrefetchRow(row(i + ahead), bytes_per_row);
-    std::memcpy(out + i * bytes_per_row, row(i), bytes_per_row);
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    if (i + ahead < copies.size()) PrefetchRow(row(i + ahead), bytes_per_row);
+    std::memcpy(out + static_cast<std::size_t>(copies[i].to) * bytes_per_row, row(i),
+                bytes_per_row);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The products of a hash stay below 2^63 (engram_layout.h), so signed, unsigned and Python's arithmetic
-// agree. The remainder is taken by a multiplication with the prime's reciprocal, exactly.
+// The products of a hash stay below 2^63 (engram_layout.h), so signed, unsigned and Python's
+// arithmetic agree. The remainder is taken by a multiplication with the prime's reciprocal,
+// exactly.
 #include "engine/engram/ngram_hasher.h"
 
 #include <algorithm>
@@ -13,8 +14,8 @@
 namespace engram {
 namespace {
 
-// n mod divisor, with reciprocal = ⌊(2^64 − 1) / divisor⌋. That is short of 2^64 / divisor by at most 1
-// and n < 2^64, so the estimated quotient is the true one or one less.
+// n mod divisor, with reciprocal = ⌊(2^64 − 1) / divisor⌋. That is short of 2^64 / divisor by at
+// most 1 and n < 2^64, so the estimated quotient is the true one or one less.
 std::uint64_t FastMod(std::uint64_t n, std::uint64_t divisor, std::uint64_t reciprocal) {
   const auto quotient =
       static_cast<std::uint64_t>(static_cast<unsigned __int128>(n) * reciprocal >> 64);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// From token ids to table rows (paper §2.2; spec A.2, A.3): compress each id, multiply the ids of an
-// n-gram by their place's multiplier, XOR the products, and take the result modulo the prime of each
-// lookup. A pure function of the last N ids: where a chunk begins, or what was cached, cannot show.
+// From token ids to table rows (paper §2.2; spec A.2, A.3): compress each id, multiply the ids of
+// an n-gram by their place's multiplier, XOR the products, and take the result modulo the prime of
+// each lookup. A pure function of the last N ids: where a chunk begins, or what was cached, cannot
+// show.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,8 @@ namespace engram {
 // Immutable, thread-safe.
 class NgramHasher {
  public:
-  // As MakeEngramTableLayouts and CheckTokenMap say. REQUIRES: `config` in range (ModelConfig::Parse).
+  // As MakeEngramTableLayouts and CheckTokenMap say. REQUIRES: `config` in range
+  // (ModelConfig::Parse).
   static absl::StatusOr<NgramHasher> Create(const EngramConfig& config, TokenMap token_map);
 
   int layer_count() const { return static_cast<int>(layers_.size()); }
@@ -28,8 +30,8 @@ class NgramHasher {
   int lookback() const { return max_ngram_size_ - 1; }      // N − 1: ids before a token that count
   std::int64_t table_rows(int layer_index) const { return layers_[layer_index].rows; }
 
-  // The compressed id of a raw one. A raw id that the tokenizer does not know (vocab_size may be padded
-  // beyond it; the model can sample such an id) counts as the pad token. REQUIRES: raw ≥ 0.
+  // The compressed id of a raw one. A raw id that the tokenizer does not know (vocab_size may be
+  // padded beyond it; the model can sample such an id) counts as the pad token. REQUIRES: raw ≥ 0.
   std::int32_t Compress(std::int32_t raw) const;
 
   // Fills `window`, [N − 1 + T], with the compressed ids of the T `tokens` behind the N − 1 before

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The constants are those of O'Neill's seed_seq_fe and of PCG64 with the XSL-RR output; all arithmetic
-// is unsigned and wraps.
+// The constants are those of O'Neill's seed_seq_fe and of PCG64 with the XSL-RR output; all
+// arithmetic is unsigned and wraps.
 #include "engine/engram/numpy_rng.h"
 
 #include <bit>
@@ -48,8 +48,8 @@ UInt128 Join(std::uint64_t high, std::uint64_t low) {
   return static_cast<UInt128>(high) << 64 | low;
 }
 
-// Lemire's bounded draw: the high word of draw · count, redrawn where that would favour small values.
-// `Word` is the draw's width, `Wide` twice that.
+// Lemire's bounded draw: the high word of draw · count, redrawn where that would favour small
+// values. `Word` is the draw's width, `Wide` twice that.
 template <typename Word, typename Wide, typename Draw>
 Word BoundedDraw(Word count, Draw draw) {
   Wide product = static_cast<Wide>(draw()) * count;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's `default_rng(seed).integers(low, high)` bit for bit: SeedSequence, PCG64 and Lemire's bounded
-// draw (spec E). The published Engram tables were trained with multipliers drawn this way, so a
-// generator that is merely as good would read every row from the wrong place. For nothing else: random
-// numbers of the server itself come from base/prng.h.
+// NumPy's `default_rng(seed).integers(low, high)` bit for bit: SeedSequence, PCG64 and Lemire's
+// bounded draw (spec E). The published Engram tables were trained with multipliers drawn this way,
+// so a generator that is merely as good would read every row from the wrong place. For nothing
+// else: random numbers of the server itself come from base/prng.h.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Miller–Rabin: n − 1 = odd · 2^twos; a prime n has b^odd = 1 or b^(odd · 2^i) = −1 for some i < twos,
-// for every base b. The first twelve primes as bases leave no composite below 3.3 · 10^24 undetected
-// (Sorenson and Webster, "Strong pseudoprimes to twelve prime bases", 2017).
+// Miller–Rabin: n − 1 = odd · 2^twos; a prime n has b^odd = 1 or b^(odd · 2^i) = −1 for some i <
+// twos, for every base b. The first twelve primes as bases leave no composite below 3.3 · 10^24
+// undetected (Sorenson and Webster, "Strong pseudoprimes to twelve prime bases", 2017).
 #include "engine/engram/primes.h"
 
 #include <bit>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prime numbers of 64 bits, by the Miller–Rabin test with bases that make it exact: an Engram table's
-// sizes are primes near a base of up to many millions, so a sieve would be larger than the answer.
+// Prime numbers of 64 bits, by the Miller–Rabin test with bases that make it exact: an Engram
+// table's sizes are primes near a base of up to many millions, so a sieve would be larger than the
+// answer.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The work behind the prefetcher, on one thread: hash some lookups of a step, drop repeated rows, ask
-// the table for the rest, and put the rows where the layer will read them.
+// The work behind the prefetcher, on one thread: hash some lookups of a step, bring equal rows
+// together, and have the table copy them to where the layer will read them.
 #pragma once
 
 #include <cstddef>
@@ -23,32 +23,29 @@ struct LookupRange {
 
 struct GatherCounts {
   std::uint64_t lookups = 0;  // rows wanted, T per lookup
-  std::uint64_t rows = 0;     // rows read from the table: repeated ones once
+  std::uint64_t rows = 0;     // different ones among them
 };
 
-// Owns the buffers of one thread. Not thread-safe; gatherers on other threads may write other lookups
-// of the same `out`.
+// Owns the buffers of one thread. Not thread-safe; gatherers on other threads may write other
+// lookups of the same `out`.
 class RowGatherer {
  public:
-  // Room for `requests_max` (rows of a step · lookups at once), so that Gather allocates nothing.
-  RowGatherer(std::size_t requests_max, std::size_t row_bytes_max);
+  // Room for `copies_max` (rows of a step · lookups at once), so that Gather allocates nothing.
+  explicit RowGatherer(std::size_t copies_max);
 
-  // Writes rows `range` of out [step rows, H, h_d], table dtype: zero bytes where a slice's memory is
-  // off. REQUIRES: step rows · range.count ≤ requests_max.
+  // Writes lookups `range` of out [step rows, H, h_d], table dtype: zero bytes where a slice's
+  // memory is off. REQUIRES: step rows · range.count ≤ copies_max.
   GatherCounts Gather(const NgramHasher& hasher, const StepWindows& step, LookupRange range,
                       const EngramTable& table, std::byte* out);
 
  private:
-  // Fills requests_ with those of `range`, and ids_ with the distinct rows among them.
-  void Collect(const NgramHasher& hasher, const StepWindows& step, LookupRange range);
-  // Copies rows_ to where the requests want them.
-  void Scatter(int lookups, LookupRange range, std::size_t row_bytes, std::byte* out) const;
+  // Fills requests_ with those of one lookup, in ascending order of table row.
+  void Request(const NgramHasher& hasher, const StepWindows& step, int layer_index, int lookup);
 
-  std::vector<RowRequest> requests_;      // lookup after lookup, ascending table rows
-  std::vector<RowRequest> sort_scratch_;  // [requests_max]
-  std::vector<std::int64_t> hashed_;      // [requests_max]
-  std::vector<std::int64_t> ids_;         // distinct table rows, ascending
-  std::vector<std::byte> rows_;           // [requests_max · row_bytes_max]
+  std::vector<RowRequest> requests_;      // [step rows with memory]
+  std::vector<RowRequest> sort_scratch_;  // [copies_max]
+  std::vector<std::int64_t> hashed_;      // [copies_max]
+  std::vector<RowCopy> copies_;           // [≤ copies_max], ascending
 };
 
 }  // namespace engram

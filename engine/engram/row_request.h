@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// "Row r of the table goes to row t of the step", packed into one word, and the sort that brings equal
-// rows together: a row that several tokens want is then read once, and pages are visited in order.
+// "Row r of the table goes to row t of the step", packed into one word, and the sort that brings
+// equal rows together: a row that several tokens want is then read once, and pages are visited in
+// order.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +31,8 @@ class RowRequest {
   std::uint64_t packed_;
 };
 
-// Sorts by table row. `scratch` is as long as `requests`; its contents are lost. REQUIRES: every table
-// row < table_rows.
+// Sorts by table row. `scratch` is as long as `requests`; its contents are lost. REQUIRES: every
+// table row < table_rows.
 void SortByTableRow(std::span<RowRequest> requests, std::span<RowRequest> scratch,
                     std::int64_t table_rows);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Primes, offsets, rows and multipliers against the specification's golden layouts, DeepSeek's demo code
-// and DeepSeek-V4.1's published row counts; and the errors of checkpoints that declare something else.
+// Primes, offsets, rows and multipliers against the specification's golden layouts, DeepSeek's demo
+// code and DeepSeek-V4.1's published row counts; and the errors of checkpoints that declare
+// something else.
 #include "engine/engram/engram_layout.h"
 
 #include <cstdint>

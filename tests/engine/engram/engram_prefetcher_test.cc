@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -33,7 +32,8 @@ using testing_support::RowsOfStep;
 
 constexpr int kLayers = 3;
 
-// A table that looks on: what it was asked for, in which order, and, while it is shut, nothing comes.
+// A table that looks on: what it was asked for, in which order, and, while it is shut, nothing
+// comes.
 class WatchedTable final : public EngramTable {
  public:
   WatchedTable(const EngramTable* table, int layer, std::vector<int>* layers_asked,
@@ -43,15 +43,16 @@ class WatchedTable final : public EngramTable {
   std::int64_t rows() const override { return table_->rows(); }
   int head_dim() const override { return table_->head_dim(); }
   DType dtype() const override { return table_->dtype(); }
-  void Gather(std::span<const std::int64_t> ids, std::byte* out) const override {
+  void Gather(std::span<const RowCopy> copies, std::byte* out) const override {
     {
       std::lock_guard lock(*mutex_);
       layers_asked_->push_back(layer_);
     }
     while (shut) std::this_thread::sleep_for(std::chrono::microseconds(50));
-    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end(), std::less_equal<>()))
-        << "ids must ascend without repetition";
-    table_->Gather(ids, out);
+    EXPECT_TRUE(std::is_sorted(copies.begin(), copies.end(), [](RowCopy a, RowCopy b) {
+      return a.row < b.row;
+    })) << "the prefetcher promises ascending rows";
+    table_->Gather(copies, out);
   }
 
   std::atomic<bool> shut{false};
@@ -170,8 +171,8 @@ TEST_P(EngramPrefetcherTest, CountsWhatItFetched) {
   const EngramPrefetchStats stats = prefetcher.stats();
   EXPECT_EQ(stats.steps, 1u);
   EXPECT_EQ(stats.lookups, 5u * 8 * kLayers);
-  // Of "5 5 5 5 5" the bigrams are (pad 5), (5 5) four times; the trigrams (pad pad 5), (pad 5 5) and
-  // (5 5 5) three times: per head and layer 2 and 3 different rows, or fewer if hashes collide.
+  // Of "5 5 5 5 5" the bigrams are (pad 5), (5 5) four times; the trigrams (pad pad 5), (pad 5 5)
+  // and (5 5 5) three times: per head and layer 2 and 3 different rows, or fewer if hashes collide.
   EXPECT_LE(stats.rows, (2u + 3u) * 4 * kLayers);
   EXPECT_GE(stats.rows, (2u + 3u) * 4 * kLayers - 2);
   EXPECT_EQ(stats.bytes, stats.rows * 18);

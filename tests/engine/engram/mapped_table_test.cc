@@ -25,9 +25,14 @@ std::vector<std::byte> RandomBytes(std::size_t size) {
   return bytes;
 }
 
+// Row ids[i] as row i.
 std::vector<std::byte> Gathered(const EngramTable& table, const std::vector<std::int64_t>& ids) {
+  std::vector<RowCopy> copies;
+  for (const std::int64_t id : ids) {
+    copies.push_back({.row = id, .to = static_cast<std::int64_t>(copies.size())});
+  }
   std::vector<std::byte> out(ids.size() * table.row_bytes());
-  table.Gather(ids, out.data());
+  table.Gather(copies, out.data());
   return out;
 }
 
@@ -62,6 +67,21 @@ TEST(MappedTableTest, GathersRowsOfEveryWidth) {
       ExpectRows(table, bytes, ids);
     }
   }
+}
+
+TEST(MappedTableTest, RowsGoWhereTheyAreWantedAndNowhereElse) {
+  const std::vector<std::byte> bytes = RandomBytes(40);
+  const MappedTable table(bytes, 10, 4, DType::kU8);
+  std::vector<std::byte> out(5 * 4, std::byte{0xee});
+  const std::vector<RowCopy> copies = {
+      {.row = 2, .to = 4}, {.row = 2, .to = 0}, {.row = 9, .to = 2}};
+  table.Gather(copies, out.data());
+  const std::vector<std::byte> untouched(4, std::byte{0xee});
+  EXPECT_EQ(std::memcmp(out.data(), bytes.data() + 8, 4), 0);
+  EXPECT_EQ(std::memcmp(out.data() + 4, untouched.data(), 4), 0);
+  EXPECT_EQ(std::memcmp(out.data() + 8, bytes.data() + 36, 4), 0);
+  EXPECT_EQ(std::memcmp(out.data() + 12, untouched.data(), 4), 0);
+  EXPECT_EQ(std::memcmp(out.data() + 16, bytes.data() + 8, 4), 0);
 }
 
 TEST(MappedTableTest, NoIdsNoBytes) {

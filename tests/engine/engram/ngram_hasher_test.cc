@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows against every reference there is (the specification's examples, DeepSeek's demo code, the tiny
-// checkpoints, the demo model), and the property that serving rests on: it does not matter how a
-// sequence is cut into chunks.
+// Rows against every reference there is (the specification's examples, DeepSeek's demo code, the
+// tiny checkpoints, the demo model), and the property that serving rests on: it does not matter how
+// a sequence is cut into chunks.
 #include "engine/engram/ngram_hasher.h"
 
 #include <algorithm>
@@ -131,7 +131,8 @@ TEST(NgramHasherTest, ModuleVectors) {
   }
 }
 
-// A map that knows the tokens of the goldens alone; the tokenizer's own is tested with the tokenizer.
+// A map that knows the tokens of the goldens alone; the tokenizer's own is tested with the
+// tokenizer.
 TokenMap MapOfGoldens(const TensorFile& golden, std::int32_t compressed_size) {
   std::vector<std::int32_t> raw_to_compressed(8192, 0);
   raw_to_compressed[2] = 2;  // the pad token

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Against a sieve for small numbers, trial division for table-sized ones, and the composites that fool
-// Miller–Rabin with fewer bases.
+// Against a sieve for small numbers, trial division for table-sized ones, and the composites that
+// fool Miller–Rabin with fewer bases.
 #include "engine/engram/primes.h"
 
 #include <cstdint>

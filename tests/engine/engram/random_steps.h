@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Step plans as a scheduler might make them, from seeds, and what the rows of such a step must be: taken
-// from the whole sequences by the definition of the hash, without chunks, jobs or sorting.
+// Step plans as a scheduler might make them, from seeds, and what the rows of such a step must be:
+// taken from the whole sequences by the definition of the hash, without chunks, jobs or sorting.
 #pragma once
 
 #include <cstddef>

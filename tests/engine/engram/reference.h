@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reference data for the Engram tests: configs of the checkpoints and module vectors, token maps made by
-// DeepSeek's demo code, and the hash written down once more, as slowly as the paper states it.
+// Reference data for the Engram tests: configs of the checkpoints and module vectors, token maps
+// made by DeepSeek's demo code, and the hash written down once more, as slowly as the paper states
+// it.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ TokenMap ReferenceTokenMap(const std::string& tokenizer);
 EngramConfig DemoConfig();   // layers 1, 15; base 646,400
 EngramConfig Paper27BConfig();  // layers 1, 14; base 2,262,400
 
-// [tokens, H] rows of a whole sequence from position 0: spec A.3 with its primes and multipliers handed
-// in, a remainder for each lookup and no shortcut.
+// [tokens, H] rows of a whole sequence from position 0: spec A.3 with its primes and multipliers
+// handed in, a remainder for each lookup and no shortcut.
 std::vector<std::int64_t> RowsByDefinition(const EngramConfig& config, const TokenMap& token_map,
                                            std::span<const std::int64_t> primes,
                                            std::span<const std::int64_t> multipliers,
