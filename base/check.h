@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -40,13 +41,16 @@ std::string ShowBoth(const A& a, const B& b) {
        ? static_cast<void>(0)        \
        : ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #condition, detail))
 
-#define ENGRAM_CHECK_OP(op, a, b)                                                                \
-  do {                                                                                           \
-    const auto& check_a = (a);                                                                   \
-    const auto& check_b = (b);                                                                   \
-    if (!(check_a op check_b))                                                                   \
-      ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,                \
-                                           ::engram::base_internal::ShowBoth(check_a, check_b)); \
+// Both sides are evaluated within one full expression, so that temporaries in them live long enough.
+#define ENGRAM_CHECK_OP(op, a, b)                                                               \
+  do {                                                                                          \
+    const auto check_failure = [](const auto& x, const auto& y) -> std::optional<std::string> { \
+      if (x op y) return std::nullopt;                                                          \
+      return ::engram::base_internal::ShowBoth(x, y);                                           \
+    }(a, b);                                                                                    \
+    if (check_failure.has_value())                                                              \
+      ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #a " " #op " " #b,               \
+                                           *check_failure);                                     \
   } while (false)
 
 #define CHECK_EQ(a, b) ENGRAM_CHECK_OP(==, a, b)

@@ -295,9 +295,12 @@ TEST_F(EngineTest, DestructionEndsEverythingAndHandlesOutliveIt) {
   engine_.reset();
   opener.join();
   for (const auto& generation : generations) {
-    const Answer answer = ReadAll(generation.get(), 2);
-    EXPECT_EQ(answer.finish.at(0), FinishReason::kAborted);
-    EXPECT_EQ(answer.finish.at(1), FinishReason::kAborted);
+    // A choice that had time to give all its tokens before the destructor came may have ended well.
+    Answer answer = ReadAll(generation.get(), 2);
+    for (const auto& [choice, finish] : answer.finish) {
+      const bool complete = answer.tokens[choice].size() == 50;
+      EXPECT_EQ(finish, complete ? FinishReason::kLength : FinishReason::kAborted);
+    }
   }
 }
 
