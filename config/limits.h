@@ -12,8 +12,7 @@ namespace engram::limits {
 
 using std::chrono::seconds;
 
-// ---- Requests
-// ------------------------------------------------------------------------------------
+// ---- Requests ----
 inline constexpr int kChoicesMax = 128;               // n
 inline constexpr int kPromptsPerRequestMax = 1024;    // list of prompts in /v1/completions
 inline constexpr int kSequencesPerRequestMax = 4096;  // prompts × n of one HTTP request
@@ -27,8 +26,7 @@ inline constexpr std::size_t kRequestIdBytesMax = 128;
 inline constexpr std::size_t kCacheSaltBytesMax = 256;
 inline constexpr int kPriorityMax = 1'000'000;  // |priority|
 
-// ---- Model shapes (config.json)
-// ------------------------------------------------------------------
+// ---- Model shapes (config.json) ----
 inline constexpr int kModelLenMax = 1 << 20;
 inline constexpr int kVocabMax = 1 << 20;
 inline constexpr int kHiddenMax = 1 << 16;
@@ -48,8 +46,7 @@ inline constexpr int kEngramHeadDimMax = 4096;
 inline constexpr int kConvWindowMax = 64;  // (engram_kernel_size − 1) · dilation
 inline constexpr std::int64_t kEngramRowsMax = std::int64_t{1} << 40;
 
-// ---- Files
-// ---------------------------------------------------------------------------------------
+// ---- Files ----
 inline constexpr std::size_t kSafetensorsHeaderBytesMax = 100'000'000;  // the format's own limit
 inline constexpr std::size_t kTensorsMax = 1'000'000;
 inline constexpr std::size_t kTensorDimensionsMax = 8;
@@ -61,18 +58,16 @@ inline constexpr std::size_t kRegexBytesMax = 64 << 10;  // one pattern of a pre
 inline constexpr std::size_t kEncodeTextBytesMax = 1 << 30;  // one text to tokenize
 inline constexpr std::size_t kApiKeysMax = 1024;
 
-// ---- Scheduler
-// -----------------------------------------------------------------------------------
+// ---- Scheduler ----
 inline constexpr int kSequencesMax = 4096;         // --max-num-seqs
 inline constexpr int kBatchedTokensMax = 1 << 20;  // --max-num-batched-tokens
 inline constexpr int kBlockSizeMax = 256;
 inline constexpr int kWaitingRequestsMax = 1 << 20;
-inline constexpr int kPreemptionsPerRequestMax = 1 << 16;
 
-// ---- HTTP
-// ----------------------------------------------------------------------------------------
+// ---- HTTP ----
 inline constexpr std::size_t kHttpHeaderBytesMax = 64 << 10;
 inline constexpr std::size_t kHttpBodyBytesMax = 16 << 20;
+inline constexpr std::size_t kHttpBufferedBytesMax = std::size_t{1} << 30;  // all bodies together
 inline constexpr std::size_t kHttpTargetBytesMax = 8 << 10;
 inline constexpr int kHttpConnectionsMax = 8192;
 inline constexpr seconds kHttpHeaderTimeout{10};
@@ -82,8 +77,7 @@ inline constexpr seconds kHttpWriteStallTimeout{60};
 // A stream whose client does not read is polled no further once this much is unsent.
 inline constexpr std::size_t kStreamUnsentBytesMax = 256 << 10;
 
-// ---- gRPC
-// ----------------------------------------------------------------------------------------
+// ---- gRPC ----
 inline constexpr int kGrpcMessageBytesMax = 16 << 20;
 inline constexpr int kGrpcConcurrentStreamsMax = 4096;
 inline constexpr seconds kGrpcPingIntervalMin{5};  // clients may ping every 10 s without a call
@@ -91,8 +85,7 @@ inline constexpr int kGrpcThreadsMax = 256;
 // How long a refused client is told to wait before it tries again.
 inline constexpr seconds kRetryAfter{1};
 
-// ---- Configuration
-// -------------------------------------------------------------------------------
+// ---- Configuration ----
 inline constexpr int kThreadsMax = 1024;  // --threads, --http-threads
 inline constexpr std::size_t kServedNamesMax = 16;
 inline constexpr std::size_t kServedNameBytesMax = 256;
@@ -103,12 +96,12 @@ inline constexpr int kPrefetchWorkersMax = 64;
 inline constexpr seconds kTimeoutSettingMax{86400};  // any setting in seconds
 inline constexpr std::size_t kApiKeyFileBytesMax = 1 << 20;
 
-// ---- Relations
-// -----------------------------------------------------------------------------------
+// ---- Relations ----
 static_assert(kSequencesPerRequestMax >= kChoicesMax);
 static_assert(kSequencesPerRequestMax >= kPromptsPerRequestMax);
 static_assert(kStreamUnsentBytesMax < kHttpBodyBytesMax);
 static_assert(kHttpTargetBytesMax < kHttpHeaderBytesMax);
+static_assert(kHttpBodyBytesMax < kHttpBufferedBytesMax);
 static_assert(kGrpcMessageBytesMax >= static_cast<int>(kHttpBodyBytesMax));
 static_assert(kNgramOrderMax >= 2);
 static_assert(kEncodeTextBytesMax >= kHttpBodyBytesMax);

@@ -13,8 +13,7 @@
 
 namespace engram {
 
-// ---- Plain tensors
-// -------------------------------------------------------------------------------
+// ---- Plain tensors ----
 
 // out[t] = table[ids[t]]
 struct EmbedArgs {
@@ -59,8 +58,7 @@ struct AddArgs {
   Tensor x;    // [T, D] f32
 };
 
-// ---- Multi-head latent attention (DeepSeek-V3 report §2.1; spec C.2, C.3)
-// --------------------------
+// ---- Multi-head latent attention (DeepSeek-V3 report §2.1; spec C.2, C.3) ----
 
 // Rotates `heads` slices of each row in place: head h's are columns
 // [h · head_stride + offset, + rope_dim).
@@ -122,8 +120,7 @@ struct MlaProjectValuesArgs {
   int v = 0;
 };
 
-// ---- Mixture of experts (spec C.4)
-// -----------------------------------------------------------------
+// ---- Mixture of experts (spec C.4) ----
 
 enum class MoeScoring { kSigmoid, kSoftmax };
 
@@ -158,8 +155,7 @@ struct MoeExpertsArgs {
   Tensor workspace;  // [T · top_k, 2·F + D] f32
 };
 
-// ---- Hyper-connections, mHC (spec B.2)
-// -------------------------------------------------------------
+// ---- Hyper-connections, mHC (spec B.2) ----
 
 // Every stream starts as the embedding.
 struct StreamsExpandArgs {
@@ -212,8 +208,7 @@ struct HcHeadArgs {
   float hc_eps = 0;
 };
 
-// ---- Engram (paper §2; spec A.3 – A.5)
-// ---------------------------------------------------------------
+// ---- Engram (paper §2; spec A.3 – A.5) ----
 
 // Table rows as the storage has them → f32: out[t, h·h_d …] = row h of token t.
 struct EngramDecodeRowsArgs {

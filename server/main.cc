@@ -52,8 +52,7 @@ int Fail(ExitCode code, const absl::Status& status) {
   return static_cast<int>(code);
 }
 
-// ---- Model
-// ---------------------------------------------------------------------------------------
+// ---- Model ----
 
 struct LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer;
@@ -150,8 +149,7 @@ absl::StatusOr<ApiKeys> LoadApiKeys(const std::string& path) {
   return keys;
 }
 
-// ---- Serving
-// -------------------------------------------------------------------------------------
+// ---- Serving ----
 
 // Members are destroyed in the opposite order: what is used outlives its users.
 class Server {
@@ -244,8 +242,7 @@ class Server {
   std::unique_ptr<Frontend> frontend_;
 };
 
-// ---- Commands
-// ------------------------------------------------------------------------------------
+// ---- Commands ----
 
 int RunServe(const Config& config) {
   const SteadyClock clock;

@@ -23,8 +23,7 @@ using SchedulerEvents = std::vector<SchedulerEvent>;
 struct Scheduler::Impl {
   explicit Impl(const SchedulerOptions& options_in);
 
-  // ---- scheduler.cc: requests come and go
-  // ---------------------------------------------------------
+  // ---- scheduler.cc: requests come and go ----
   void Add(RequestKey key, Request request, TimePoint now);
   void Cancel(RequestKey key);
   void ExpireDeadlines(TimePoint now, SchedulerEvents* events);
@@ -35,8 +34,7 @@ struct Scheduler::Impl {
   void Remove(RequestState* request);
   SchedulerStats Stats() const;
 
-  // ---- scheduler.cc: a sequence's states
-  // ----------------------------------------------------------
+  // ---- scheduler.cc: a sequence's states ----
   void Enqueue(Sequence* sequence);               // → kWaiting
   void Start(Sequence* sequence, TimePoint now);  // kWaiting → kRunning; it has its blocks
   void Stop(Sequence* sequence);                  // kRunning → no state yet; keeps its blocks
@@ -44,8 +42,7 @@ struct Scheduler::Impl {
   void Emit(Sequence* sequence, TokenEvent event, SchedulerEvents* events);
   void CountWaiting(RequestState* request);
 
-  // ---- plan_step.cc
-  // -------------------------------------------------------------------------------
+  // ---- plan_step.cc ----
   std::optional<StepPlan> Plan(TimePoint now, SchedulerEvents* events);
   void ScheduleDecodes();
   void ScheduleChunks();
@@ -55,16 +52,14 @@ struct Scheduler::Impl {
   bool DropWaitingBlocks(const Sequence* except);
   void Preempt(Sequence* sequence);
 
-  // ---- commit_step.cc
-  // -----------------------------------------------------------------------------
+  // ---- commit_step.cc ----
   void Commit(const StepPlan& plan, StepOutput output, SchedulerEvents* events);
   void TakeGates(Sequence* sequence, const SequenceSlice& slice, const std::vector<float>& gates,
                  SchedulerEvents* events);
   void CompletePrompt(RequestState* request, SchedulerEvents* events);
   void TakeSample(Sequence* sequence, TokenResult result, SchedulerEvents* events);
 
-  // ---- check_integrity.cc
-  // -------------------------------------------------------------------------
+  // ---- check_integrity.cc ----
   void CheckIntegrity() const;
 
   const SchedulerOptions options;

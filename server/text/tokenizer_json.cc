@@ -80,8 +80,7 @@ absl::StatusOr<Json> ParseObject(std::string_view text) {
   }
 }
 
-// ---- model
-// -----------------------------------------------------------------------------------------
+// ---- model ----
 
 absl::Status ReadVocabulary(const Json& model, TokenizerJson& out) {
   const Json& vocab = Member(model, "vocab");
@@ -138,8 +137,7 @@ absl::Status ReadModel(const Json& root, TokenizerJson& out) {
   return ReadMerges(model, out);
 }
 
-// ---- added_tokens
-// ----------------------------------------------------------------------------------
+// ---- added_tokens ----
 
 absl::StatusOr<AddedToken> ReadAddedToken(const Json& json, const std::string& path) {
   if (!json.is_object()) return Wrong(path, "an object", json);
@@ -167,8 +165,7 @@ absl::Status ReadAddedTokens(const Json& root, TokenizerJson& out) {
   return absl::OkStatus();
 }
 
-// ---- normalizer, pre_tokenizer, decoder
-// --------------------------------------------------------------
+// ---- normalizer, pre_tokenizer, decoder ----
 
 absl::Status CheckNormalizer(const Json& root) {
   const Json& normalizer = Member(root, "normalizer");
@@ -262,8 +259,7 @@ absl::StatusOr<TokenizerJson> ReadTokenizer(std::string_view text) {
   return out;
 }
 
-// ---- tokenizer_config.json
-// ---------------------------------------------------------------------------
+// ---- tokenizer_config.json ----
 
 // "<eos>", or {"__type": "AddedToken", "content": "<eos>", …}, or null.
 absl::StatusOr<std::optional<std::string>> SpecialToken(const Json& root, const char* key) {
