@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -66,6 +67,18 @@ absl::StatusOr<Prompt> InputOf(const pb::GenerateRequest& request) {
       break;
   }
   return NoInput("prompt, token_ids or chat");
+}
+
+// The frontend cuts what is over, as vLLM does over HTTP; this API refuses it.
+absl::Status CheckLogitBias(const pb::GenerateRequest& request) {
+  constexpr float kBiasMax = 100;
+  for (const auto& [id, bias] : request.logit_bias()) {
+    if (!(std::abs(bias) <= kBiasMax)) {
+      return InvalidField("logit_bias",
+                          absl::StrCat("of token ", id, " must be in [-100, 100], got ", bias));
+    }
+  }
+  return absl::OkStatus();
 }
 
 void SetSampling(const pb::GenerateRequest& request, SamplingParams* sampling) {
@@ -151,6 +164,7 @@ absl::StatusOr<GenerateParams> ToGenerateParams(const pb::GenerateRequest& reque
   GenerateParams params;
   params.request = std::move(defaults);
   ASSIGN_OR_RETURN(params.prompts.emplace_back(), InputOf(request));
+  RETURN_IF_ERROR(CheckLogitBias(request));
   SetSampling(request, &params.request.sampling);
   SetRequest(request, &params.request);
   params.stop.assign(request.stop().begin(), request.stop().end());
