@@ -41,7 +41,7 @@ std::string ShowBoth(const A& a, const B& b) {
        ? static_cast<void>(0)        \
        : ::engram::base_internal::CheckFailed(__FILE__, __LINE__, #condition, detail))
 
-// Both sides are evaluated within one full expression, so that temporaries in them live long enough.
+// Both sides are evaluated within one full expression: temporaries in them live long enough.
 #define ENGRAM_CHECK_OP(op, a, b)                                                               \
   do {                                                                                          \
     const auto check_failure = [](const auto& x, const auto& y) -> std::optional<std::string> { \

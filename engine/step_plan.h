@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One step of the device: what to compute (StepPlan, made by Scheduler::Plan and immutable) and what
-// came of it (StepOutput, made by the executor and read by Scheduler::Commit).
+// One step of the device: what to compute (StepPlan, made by Scheduler::Plan and immutable) and
+// what came of it (StepOutput, made by the executor and read by Scheduler::Commit).
 #pragma once
 
 #include <array>
@@ -31,16 +31,16 @@ enum class StateSource {
 struct SequenceSlice {
   SequenceId sequence;
   int first_row = 0;
-  int row_count = 0;        // ≥ 1
-  int start_position = 0;   // position of first_row in the sequence
-  int first_block = 0;      // index into StepPlan::block_ids
-  int block_count = 0;      // blocks that hold positions [0, start_position + row_count)
+  int row_count = 0;       // ≥ 1
+  int start_position = 0;  // position of first_row in the sequence
+  int first_block = 0;     // index into StepPlan::block_ids
+  int block_count = 0;     // blocks that hold positions [0, start_position + row_count)
   StateSlot state_slot;
   StateSource state_source = StateSource::kZero;
   bool engram_enabled = true;
   bool wants_gates = false;
-  // The raw token ids just before start_position, oldest first: what n-grams that begin in an earlier
-  // chunk need. lookback_count = min(start_position, ngram_order_max − 1).
+  // The raw token ids just before start_position, oldest first: what n-grams that begin in an
+  // earlier chunk need. lookback_count = min(start_position, ngram_order_max − 1).
   std::array<std::int32_t, limits::kNgramOrderMax - 1> lookback{};
   int lookback_count = 0;
 };
@@ -51,8 +51,8 @@ struct SampleRow {
   int slice = 0;
   int row = 0;
   const SamplingParams* params = nullptr;
-  std::uint64_t seed = 0;                       // the choice's own
-  std::int64_t position = 0;                    // of the token to be sampled; the draw is f(seed, position)
+  std::uint64_t seed = 0;     // the choice's own
+  std::int64_t position = 0;  // of the token to be sampled; the draw is f(seed, position)
   std::span<const std::int32_t> prompt_tokens;  // for the penalties
   std::span<const std::int32_t> output_tokens;
   std::span<const std::int32_t> masked_tokens;  // must not be sampled (EOS before min_tokens)
@@ -68,18 +68,18 @@ struct PromptLogprobRow {
 
 struct StepPlan {
   std::uint64_t step = 0;
-  std::vector<std::int32_t> token_ids;  // [rows], slice after slice
-  std::vector<SequenceSlice> slices;    // [≥ 1]
-  std::vector<BlockId> block_ids;       // the slices' block tables, one after the other
-  std::vector<SampleRow> samples;       // ascending rows
+  std::vector<std::int32_t> token_ids;            // [rows], slice after slice
+  std::vector<SequenceSlice> slices;              // [≥ 1]
+  std::vector<BlockId> block_ids;                 // the slices' block tables, one after the other
+  std::vector<SampleRow> samples;                 // ascending rows
   std::vector<PromptLogprobRow> prompt_logprobs;  // ascending rows
 };
 
 struct StepOutput {
   std::vector<TokenResult> sampled;          // one per StepPlan::samples, same order; gates empty
   std::vector<TokenResult> prompt_logprobs;  // one per StepPlan::prompt_logprobs, same order
-  // Gates of the rows of those slices that want them: [rows of slice, Engram layers × streams], slices
-  // in plan order, one vector per such slice.
+  // Gates of the rows of those slices that want them: [rows of slice, Engram layers × streams],
+  // slices in plan order, one vector per such slice.
   std::vector<std::vector<float>> gates;
 };
 

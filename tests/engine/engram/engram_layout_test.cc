@@ -198,9 +198,8 @@ TEST(EngramLayoutTest, TablesBeyondTheLimitAreAnError) {
   // Sixteen heads of 2^40 / 16 rows and a little more.
   EXPECT_THAT(Message(MakeEngramTableLayouts(WithBase(limits::kEngramRowsMax / 16, {7})).status()),
               HasSubstr("Engram layer 7: engram_vocab_size gives a table of 10995"));
-  EXPECT_THAT(
-      Message(MakeEngramTableLayouts(WithBase(limits::kEngramRowsMax + 1, {7})).status()),
-      HasSubstr("engram_vocab_size: 1099511627777 is more than 1099511627776 rows"));
+  EXPECT_THAT(Message(MakeEngramTableLayouts(WithBase(limits::kEngramRowsMax + 1, {7})).status()),
+              HasSubstr("engram_vocab_size: 1099511627777 is more than 1099511627776 rows"));
 }
 
 TEST(EngramLayoutTest, AnotherTokenizerIsAnError) {

@@ -55,9 +55,8 @@ std::vector<std::int64_t> RowsInChunks(const NgramHasher& hasher, int layer_inde
   std::size_t start = 0;
   for (const std::size_t size : chunk_sizes) {
     const std::size_t before = std::min<std::size_t>(start, hasher.lookback());
-    const std::vector<std::int64_t> chunk =
-        Rows(hasher, layer_index, tokens.subspan(start - before, before),
-             tokens.subspan(start, size));
+    const std::vector<std::int64_t> chunk = Rows(
+        hasher, layer_index, tokens.subspan(start - before, before), tokens.subspan(start, size));
     rows.insert(rows.end(), chunk.begin(), chunk.end());
     start += size;
   }
@@ -89,9 +88,8 @@ TEST(NgramHasherTest, SpecificationExampleAtTheSequenceStart) {
   const EngramTableLayout layout = MakeEngramTableLayouts(config)->front();
   std::vector<std::int64_t> in_table = Rows(hasher, 0, {}, std::span(kSpecTokens).first(1));
   for (int l = 0; l < 16; ++l) in_table[l] -= layout.offsets[l];
-  EXPECT_THAT(in_table,
-              ElementsAre(525894, 395172, 559165, 204669, 374248, 80933, 214739, 170590, 167317,
-                          190172, 226935, 49676, 513067, 151339, 66287, 605785));
+  EXPECT_THAT(in_table, ElementsAre(525894, 395172, 559165, 204669, 374248, 80933, 214739, 170590,
+                                    167317, 190172, 226935, 49676, 513067, 151339, 66287, 605785));
 }
 
 TEST(NgramHasherTest, SpecificationExample27B) {
@@ -220,9 +218,9 @@ TEST(NgramHasherTest, AnyResumptionGivesTheRowsOfTheWhole) {
 
 TEST(NgramHasherTest, RemaindersAreExactForPrimesOfEverySize) {
   std::mt19937_64 random(7);
-  for (const std::int64_t base : {std::int64_t{1}, std::int64_t{2}, std::int64_t{641},
-                                  std::int64_t{78'125'000}, std::int64_t{1} << 31,
-                                  std::int64_t{1} << 35}) {
+  for (const std::int64_t base :
+       {std::int64_t{1}, std::int64_t{2}, std::int64_t{641}, std::int64_t{78'125'000},
+        std::int64_t{1} << 31, std::int64_t{1} << 35}) {
     EngramConfig config;
     config.layer_ids = {3};
     config.vocab_sizes = {base, base};

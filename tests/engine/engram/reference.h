@@ -23,7 +23,7 @@ EngramConfig ModuleEngramConfig(const std::string& file);
 TokenMap ReferenceTokenMap(const std::string& tokenizer);
 
 // Configs of the specification's golden layouts, for the V3 token map.
-EngramConfig DemoConfig();   // layers 1, 15; base 646,400
+EngramConfig DemoConfig();      // layers 1, 15; base 646,400
 EngramConfig Paper27BConfig();  // layers 1, 14; base 2,262,400
 
 // [tokens, H] rows of a whole sequence from position 0: spec A.3 with its primes and multipliers
