@@ -72,6 +72,7 @@ void DeepseekV3Engram::Remember(const LayerWeights& layer, const ModelBatch& bat
                   .gates = Gates(index),
                   .conv_state = cache_.conv_state(index),
                   .table_rows = engram_rows(index),
+                  .table_dtype = weights_.engram_tables[index]->dtype,
                   .batch = batch,
                   .weights = layer.engram,
                   .buffers = buffers_.engram},
@@ -123,10 +124,7 @@ DeepseekV3Engram::Activations DeepseekV3Engram::TakeActivations(int rows_max, Ar
   arena->Rewind(scratch);
   out.ffn = TakeFfnBuffers(config_, rows_max, arena);
   arena->Rewind(scratch);
-  if (!weights_.engram_tables.empty()) {
-    const DType table_dtype = weights_.engram_tables.front()->dtype;
-    out.engram = TakeEngramBuffers(config_, table_dtype, rows_max, arena);
-  }
+  if (config_.has_engram()) out.engram = TakeEngramBuffers(config_, rows_max, arena);
   return out;
 }
 

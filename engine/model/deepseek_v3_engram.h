@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The graph of the Engram paper's model: DeepSeek-V3's MLA and MoE inside mHC sites, with the
-// Engram memory in front of the blocks that have one. With hc_mult 1 and no Engram it is
-// DeepSeek-V3.
+// Engram memory before the blocks that have one. At hc_mult 1 and without Engram it is DeepSeek-V3.
 #pragma once
 
 #include <memory>

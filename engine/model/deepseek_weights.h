@@ -77,8 +77,8 @@ struct DeepseekWeights {
 };
 
 // `table_rows`: rows of each Engram layer's table. Fails with the checkpoint's error about the
-// first tensor that is missing or not as it must be, or about tensors that no part of the model
-// wants.
+// first tensor that is missing or not as it must be, or about tensors that the model has no use
+// for.
 absl::StatusOr<DeepseekWeights> LoadDeepseekWeights(const ModelConfig& config,
                                                     std::span<const std::int64_t> table_rows,
                                                     Checkpoint* checkpoint, Backend* backend);

@@ -26,13 +26,12 @@ void AddConvolved(const ModelConfig& config, const EngramLayerArgs& args, const 
 
 }  // namespace
 
-EngramBuffers TakeEngramBuffers(const ModelConfig& config, DType table_dtype, int rows,
-                                Arena* arena) {
+EngramBuffers TakeEngramBuffers(const ModelConfig& config, int rows, Arena* arena) {
   const std::int64_t n = config.hc_mult;
   const std::int64_t width = config.hidden_size;
   EngramBuffers buffers;
-  buffers.table_rows = arena->Take(table_dtype, std::int64_t{rows} * config.engram.lookups(),
-                                   config.engram.head_dim);
+  buffers.table_rows =
+      arena->TakeF32(std::int64_t{rows} * config.engram.lookups(), config.engram.head_dim);
   buffers.memory = arena->TakeF32(rows, config.engram.memory_dim());
   buffers.kv = arena->TakeF32(rows, (n + 1) * width);
   buffers.value = arena->TakeF32(rows, n * width);
@@ -43,7 +42,8 @@ EngramBuffers TakeEngramBuffers(const ModelConfig& config, DType table_dtype, in
 void RunEngramLayer(const ModelConfig& config, const EngramLayerArgs& args, Backend* backend) {
   const Context context;
   const std::int64_t rows = args.streams.rows;
-  const Tensor table_rows = args.buffers.table_rows.Rows(0, rows * config.engram.lookups());
+  const Tensor table_rows = MakeTensor(args.buffers.table_rows.data, args.table_dtype,
+                                       rows * config.engram.lookups(), config.engram.head_dim);
   const Tensor memory = args.buffers.memory.Rows(0, rows);
   const Tensor kv = args.buffers.kv.Rows(0, rows);
   const Tensor value = args.buffers.value.Rows(0, rows);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multi-head latent attention (DeepSeek-V3 report §2.1; spec C.2), absorbed: queries meet the
-// cached latents directly, so that 1 latent and 1 rotated key per token and layer is all that is
-// cached.
+// latents directly, so that a latent and a rotated key per token and layer are all that is cached.
 #pragma once
 
 #include "engine/model/arena.h"

@@ -38,8 +38,8 @@ struct ModelBatch {
   std::int64_t rows() const { return token_ids.cols; }
 };
 
-// Gives the gathered rows of the i-th Engram layer: host memory [T · H, h_d], table dtype. May
-// wait.
+// The gathered rows of the i-th Engram layer, which it may wait for: host memory [T · H, h_d] in
+// the dtype of engram_tables()[i].
 using EngramRowSource = std::function<const std::byte*(int engram_layer_index)>;
 
 // Everything the model keeps between steps, sized once.

@@ -46,8 +46,7 @@ StepOutput Executor::Execute(const StepPlan& plan) {
 }
 
 void Executor::RunLogits(const StepPlan& plan, const Tensor& hidden, StepOutput* output) {
-  // Both lists ascend; a row may be in both (the last of a prompt whose log-probabilities are
-  // wanted).
+  // Both lists ascend. A row may be in both.
   logit_rows_.clear();
   for (const SampleRow& sample : plan.samples) logit_rows_.push_back(sample.row);
   for (const PromptLogprobRow& prompt : plan.prompt_logprobs) logit_rows_.push_back(prompt.row);
