@@ -59,7 +59,7 @@ WALLS = [
                     "tools/"]),
     (r"unicode/", ["engine/engram/", "server/text/"]),
     (r"pcre2\.h", ["server/text/"]),
-    (r"CLI/", ["config/", "tools/"]),
+    (r"CLI/", ["config/", "tools/", "tests/tools/"]),
     (r"spdlog/", ["base/"]),
 ]
 

@@ -2,6 +2,8 @@
 #include "tools/bench/serve/http_client.h"
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -128,7 +130,8 @@ asio::awaitable<HttpEnd> HttpConnection::Exchange(const std::string& request,
   if (error) co_return HttpEnd::kUntouched;
   http::response_parser<http::string_body> parser;
   parser.eager(true);
-  parser.body_limit(boost::none);
+  // Not boost::none, which Boost 1.74 takes for zero when the answer states its length.
+  parser.body_limit(std::numeric_limits<std::uint64_t>::max());
   bool header_seen = false;
   bool touched = false;
   while (!parser.is_done()) {
