@@ -203,7 +203,7 @@ absl::StatusOr<std::vector<std::int32_t>> Frontend::PromptIds(
     return ids;
   }
   if (!ids.empty() && ids.front() == *bos) {
-    LOG_WARNING("a prompt brings its own BOS; no second one is added");
+    LOG_DEBUG("a prompt brings its own BOS; no second one is added");
     return ids;
   }
   ids.insert(ids.begin(), *bos);

@@ -41,6 +41,7 @@ Connection::Connection(std::shared_ptr<Core> core, asio::ip::tcp::socket socket,
       write_timer_(strand_) {}
 
 Connection::~Connection() {
+  CountBody(0);
   std::lock_guard lock(core_->connections_mutex);
   core_->connections.erase(this);
 }
@@ -69,8 +70,7 @@ void Connection::CloseIfIdle() {
   if (phase_ == Phase::kHead && !request_begun_) Close();
 }
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading ----
 
 void Connection::Read() {
   if (reading_ || phase_ == Phase::kClosed) return;
@@ -114,6 +114,11 @@ void Connection::Parse() {
     if (phase_ == Phase::kBody && parser_->is_done()) break;
   }
   in_.erase(0, taken);
+  if (phase_ == Phase::kBody) CountBody(parser_->get().body().size());
+  if (phase_ == Phase::kBody && body_bytes_ > 0 &&
+      core_->body_bytes > core_->options.buffered_bytes_max) {
+    return Refuse(503, "too many large requests at once, try again later");
+  }
   if (phase_ == Phase::kBody && parser_->is_done()) return OnRequest();
   if (error && error != http::error::need_more) return RefuseFor(error);
   // The parser bounds the head and the body's data, but not the line before a chunk.
@@ -180,7 +185,14 @@ void Connection::OnRequest() {
   core_->handler(std::move(exchange));
 }
 
+// What the request in hand has of a body; it counts until the next request begins.
+void Connection::CountBody(std::size_t bytes) {
+  core_->body_bytes += bytes - body_bytes_;
+  body_bytes_ = bytes;
+}
+
 void Connection::NextRequest() {
+  CountBody(0);
   phase_ = Phase::kHead;
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(core_->options.header_bytes_max));
@@ -197,6 +209,8 @@ void Connection::NextRequest() {
 void Connection::Refuse(int status, const std::string& message) {
   DisarmTimer(&read_timer_, &read_round_);
   phase_ = Phase::kAnswering;
+  parser_.reset();  // and what it has of a body
+  CountBody(0);
   ++exchange_number_;
   exchange_.reset();
   keep_alive_ = false;
@@ -224,8 +238,7 @@ void Connection::OnTooSlow() {
                                      : "the request's head did not arrive in time");
 }
 
-// ---- Answering
-// -----------------------------------------------------------------------------------
+// ---- Answering ----
 
 void Connection::Respond(std::uint64_t exchange, const HttpResponse& response) {
   if (IsCurrent(exchange) && answer_ == Answer::kNone) SendWhole(response);
@@ -272,8 +285,7 @@ void Connection::Complete() {
   if (queued_bytes_ == 0) OnFlushed();
 }
 
-// ---- Writing
-// -------------------------------------------------------------------------------------
+// ---- Writing ----
 
 void Connection::Send(std::string_view bytes) {
   queued_.append(bytes);
@@ -326,8 +338,7 @@ void Connection::Linger() {
   Read();
 }
 
-// ---- Timers
-// --------------------------------------------------------------------------------------
+// ---- Timers ----
 
 // Cancelling a timer does not call back a wait that has already expired and is on its way to the
 // strand; the round tells it that it is late.

@@ -34,7 +34,8 @@ struct Core {
   HttpHandler handler;
   HttpErrorBody error_body;
   boost::asio::io_context io;
-  std::atomic<bool> draining{false};  // connections close after their answer
+  std::atomic<bool> draining{false};       // connections close after their answer
+  std::atomic<std::size_t> body_bytes{0};  // of requests being read or answered
 
   // Runs `task` on `strand`; drops it once the server has stopped.
   template <typename Task>
@@ -81,6 +82,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void OnHead(bool all_parsed);
   void OnRequest();
   void NextRequest();
+  void CountBody(std::size_t bytes);
   void Refuse(int status, const std::string& message);
   void RefuseFor(boost::system::error_code error);
   void OnTooSlow();
@@ -125,6 +127,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string in_;                // read and not parsed
   std::optional<Parser> parser_;
   bool request_begun_ = false;  // a byte of it has come
+  std::size_t body_bytes_ = 0;  // this connection's part of Core::body_bytes
   std::size_t discarded_bytes_ = 0;
 
   std::uint64_t exchange_number_ = 0;

@@ -82,7 +82,8 @@ struct HttpServerOptions {
   int connections_max = limits::kHttpConnectionsMax;
   std::size_t header_bytes_max = limits::kHttpHeaderBytesMax;
   std::size_t body_bytes_max = limits::kHttpBodyBytesMax;
-  Duration header_timeout = limits::kHttpHeaderTimeout;  // a head, from its first byte on
+  std::size_t buffered_bytes_max = limits::kHttpBufferedBytesMax;  // bodies of all connections
+  Duration header_timeout = limits::kHttpHeaderTimeout;            // a head, from its first byte on
   Duration body_timeout = limits::kHttpBodyTimeout;
   Duration idle_timeout = limits::kHttpIdleTimeout;  // between two requests
   Duration write_stall_timeout = limits::kHttpWriteStallTimeout;

@@ -37,11 +37,7 @@ std::string MethodLabel(const std::string& method) {
   return std::find(kKnown.begin(), kKnown.end(), method) != kKnown.end() ? method : "other";
 }
 
-const std::vector<double>& DurationBounds() {
-  static const auto* const bounds =
-      new std::vector<double>{0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300};
-  return *bounds;
-}
+std::vector<double> DurationBounds() { return {0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300}; }
 
 }  // namespace
 

@@ -198,6 +198,27 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
   EXPECT_TRUE(WaitFor([this] { return server_->open_connections() == 0; }));
 }
 
+TEST_F(HttpServerTest, BodiesOfAllConnectionsTogetherAreBounded) {
+  HttpServerOptions options;
+  options.buffered_bytes_max = 10000;
+  StartServer(options);
+  const std::string body(6000, 'x');
+  const std::string post = "POST /wait HTTP/1.1\r\nhost: t\r\ncontent-length: 6000\r\n\r\n" + body;
+  TestClient first(port());
+  ASSERT_TRUE(first.Send(post));
+  const auto exchange = NextKept();
+  ASSERT_TRUE(exchange);
+  TestClient second(port());
+  ASSERT_TRUE(second.Send(post));
+  EXPECT_EQ(second.Read()->status, 503);
+  EXPECT_EQ(first.Send("GET /echo HTTP/1.1\r\nhost: t\r\n\r\n"), true);
+  exchange->Respond({.status = 200, .headers = {}, .body = "{}"});
+  EXPECT_EQ(first.Read()->status, 200);
+  EXPECT_EQ(first.Read()->status, 200);  // by now the body no longer counts
+  TestClient third(port());
+  EXPECT_EQ(third.Post("/echo", body).status, 200);
+}
+
 TEST_F(HttpServerTest, TheAnswerToATooLargeBodyArrivesWhileItIsStillSent) {
   HttpServerOptions options;
   options.body_bytes_max = 1000;
@@ -403,7 +424,7 @@ TEST_F(HttpServerTest, AStalledReaderIsCutAndFreesItsStream) {
   HttpServerOptions options;
   options.write_stall_timeout = milliseconds(300);
   StartServer(options);
-  TestClient client(port());
+  TestClient client(port(), /*receive_buffer=*/16 << 10);
   ASSERT_TRUE(client.Send("GET /stream HTTP/1.1\r\nhost: t\r\n\r\n"));
   const auto exchange = NextKept();
   ASSERT_TRUE(exchange);
@@ -420,7 +441,7 @@ TEST_F(HttpServerTest, ASlowButSteadyReaderIsNotCut) {
   HttpServerOptions options;
   options.write_stall_timeout = milliseconds(400);
   StartServer(options);
-  TestClient client(port());
+  TestClient client(port(), /*receive_buffer=*/256 << 10);
   ASSERT_TRUE(client.Send("GET /stream HTTP/1.1\r\nhost: t\r\n\r\n"));
   const auto exchange = NextKept();
   ASSERT_TRUE(exchange);

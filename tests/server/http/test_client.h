@@ -23,7 +23,9 @@ struct ClientResponse {
 
 class TestClient {
  public:
-  explicit TestClient(int port);
+  // A small `receive_buffer` (bytes; 0: the system's) makes a client that does not read stall its
+  // server early.
+  explicit TestClient(int port, int receive_buffer = 0);
   ~TestClient();
   TestClient(const TestClient&) = delete;
   TestClient& operator=(const TestClient&) = delete;
