@@ -9,8 +9,7 @@ def e2e_test(name, data):
     """
     native.sh_test(
         name = name,
-        size = "large",
-        timeout = "moderate",
+        size = "medium",
         srcs = ["run_pytest.sh"],
         args = ["tests/e2e/%s.py" % name],
         data = data + [
