@@ -18,6 +18,8 @@ from grpc_stubs import pb
 from server_process import BINARY, DEMO, ServerProcess, wait_until
 
 MODEL = "engram-demo"
+# For tests in which a request must not end by itself on any machine: a thousand tokens take seconds.
+SLOW = ("--backend", "ref")
 
 
 def client_of(server, **options):
@@ -26,8 +28,8 @@ def client_of(server, **options):
 
 def start_stream(client, tokens):
     """A stream whose first chunk has come."""
-    stream = iter(client.completions.create(model=MODEL, prompt="Once", max_tokens=tokens, stream=True,
-                                            extra_body={"ignore_eos": True}))
+    stream = client.completions.create(model=MODEL, prompt="Once", max_tokens=tokens, stream=True,
+                                       extra_body={"ignore_eos": True})
     next(stream)
     return stream
 
@@ -99,7 +101,7 @@ def test_drain_finishes_what_runs_and_refuses_what_is_new():
 
 
 def test_drain_timeout_ends_what_still_runs():
-    with ServerProcess("--drain-timeout", "0.2") as server:
+    with ServerProcess("--drain-timeout", "0.2", *SLOW) as server:
         client = client_of(server)
         channel, stub = grpc_stubs.connect(server)
         stream = start_stream(client, 1000)
@@ -114,7 +116,7 @@ def test_drain_timeout_ends_what_still_runs():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal_ends_it_at_once(number):
-    with ServerProcess() as server:
+    with ServerProcess(*SLOW) as server:
         stream = start_stream(client_of(server), 1000)
         server.process.send_signal(number)
         wait_until(lambda: server.get("/ready")[0] == 503, "not ready")
@@ -155,7 +157,7 @@ def test_full_queue_says_so_at_once_and_clients_retry():
 
 
 def test_queued_request_of_a_client_that_left_does_not_run():
-    with ServerProcess("--max-num-seqs", "1") as server:
+    with ServerProcess("--max-num-seqs", "1", *SLOW) as server:
         client = client_of(server)
         channel, stub = grpc_stubs.connect(server)
         running = start_stream(client, 1000)
@@ -246,7 +248,7 @@ def test_served_names():
 
 def test_a_thousand_idle_streams_need_no_thousand_threads():
     """Queued streams: each holds a connection, none holds a thread."""
-    with ServerProcess("--max-num-seqs", "1", "--http-threads", "2", "--grpc-threads", "2") as server:
+    with ServerProcess("--max-num-seqs", "1", "--http-threads", "2", "--grpc-threads", "2", *SLOW) as server:
         channel, stub = grpc_stubs.connect(server)
         running = start_stream(client_of(server), 1000)
         calls = [stub.GenerateStream(pb.GenerateRequest(prompt="x", max_tokens=900), timeout=120)
