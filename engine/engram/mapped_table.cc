@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two things make random rows fast: no readahead (a cold row would else read hundreds of KiB), and
+// Two things make random rows fast: no readahead (a cold row would else read 128 KiB), and
 // cache-line prefetches some rows ahead, so that several misses are under way at once.
 #include "engine/engram/mapped_table.h"
 

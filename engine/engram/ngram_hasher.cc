@@ -1,29 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The products of a hash stay below 2^63 (engram_layout.h), so signed, unsigned and Python's
-// arithmetic agree. The remainder is taken by a multiplication with the prime's reciprocal,
-// exactly.
+// arithmetic agree.
 #include "engine/engram/ngram_hasher.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status_macros.h"
 
 namespace engram {
-namespace {
-
-// n mod divisor, with reciprocal = ⌊(2^64 − 1) / divisor⌋. That is short of 2^64 / divisor by at
-// most 1 and n < 2^64, so the estimated quotient is the true one or one less.
-std::uint64_t FastMod(std::uint64_t n, std::uint64_t divisor, std::uint64_t reciprocal) {
-  const auto quotient =
-      static_cast<std::uint64_t>(static_cast<unsigned __int128>(n) * reciprocal >> 64);
-  const std::uint64_t remainder = n - quotient * divisor;
-  return remainder >= divisor ? remainder - divisor : remainder;
-}
-
-}  // namespace
 
 absl::StatusOr<NgramHasher> NgramHasher::Create(const EngramConfig& config, TokenMap token_map) {
   RETURN_IF_ERROR(CheckTokenMap(config, token_map));
@@ -49,10 +35,8 @@ void NgramHasher::AddLayer(const EngramConfig& config, int layer_id,
               .lookups = {},
               .rows = table.rows};
   for (int l = 0; l < lookups_; ++l) {
-    const auto prime = static_cast<std::uint64_t>(table.primes[l]);
     layer.lookups.push_back({.order = 2 + l / heads_,
-                             .prime = prime,
-                             .reciprocal = std::numeric_limits<std::uint64_t>::max() / prime,
+                             .prime = static_cast<std::uint64_t>(table.primes[l]),
                              .offset = static_cast<std::uint64_t>(table.offsets[l])});
   }
   layers_.push_back(std::move(layer));
@@ -88,7 +72,7 @@ void NgramHasher::HashLookup(int layer_index, int lookup, std::span<const std::i
       mix ^= static_cast<std::uint64_t>(window[t - back]) *
              static_cast<std::uint64_t>(multipliers[back]);
     }
-    *out = static_cast<std::int64_t>(table.offset + FastMod(mix, table.prime, table.reciprocal));
+    *out = static_cast<std::int64_t>(table.offset + mix % table.prime);
   }
 }
 

@@ -51,7 +51,6 @@ class NgramHasher {
   struct Lookup {
     int order;
     std::uint64_t prime;
-    std::uint64_t reciprocal;  // ⌊(2^64 − 1) / prime⌋
     std::uint64_t offset;
   };
   struct Layer {

@@ -21,7 +21,6 @@
 #include "base/check.h"
 #include "benchmark/benchmark.h"
 #include "engine/engram/engram_config.h"
-#include "engine/engram/engram_layout.h"
 #include "engine/engram/engram_prefetcher.h"
 #include "engine/engram/engram_table.h"
 #include "engine/engram/mapped_table.h"
@@ -39,8 +38,7 @@ constexpr std::size_t kRowBytes = kHeadDim * 2;
 constexpr std::int32_t kRawTokens = 128'815;
 constexpr std::int32_t kCompressedTokens = 98'627;
 
-// ---- Inputs
-// --------------------------------------------------------------------------------------
+// ---- Inputs ----
 
 // One table of about `mib` MiB for the config's only layer.
 EngramConfig ConfigOf(std::int64_t mib) {
@@ -159,8 +157,7 @@ void CountRows(benchmark::State& state, std::size_t rows_per_iteration) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(rows_per_iteration));
 }
 
-// ---- Hashing and sorting
-// -------------------------------------------------------------------------
+// ---- Hashing and sorting ----
 
 void BM_Hash(benchmark::State& state) {
   const auto tokens = static_cast<std::size_t>(state.range(0));
@@ -176,35 +173,6 @@ void BM_Hash(benchmark::State& state) {
   CountRows(state, rows.size());
 }
 BENCHMARK(BM_Hash)->Arg(1)->Arg(2048);
-
-// The same rows with the processor's division instead of the hasher's reciprocal.
-void BM_HashByDivision(benchmark::State& state) {
-  const auto tokens = static_cast<std::size_t>(state.range(0));
-  const EngramConfig config = ConfigOf(5523);
-  const EngramTableLayout layout = MakeEngramTableLayouts(config)->front();
-  const HashMultipliers multipliers = MakeHashMultipliers(0, 1, kCompressedTokens, 3);
-  std::vector<std::int32_t> window = Tokens(tokens + 2, Text::kUniform);
-  for (std::int32_t& id : window) id %= kCompressedTokens;
-  std::vector<std::int64_t> rows(tokens * config.lookups());
-  for (auto _ : state) {
-    for (int lookup = 0; lookup < config.lookups(); ++lookup) {
-      const auto prime = static_cast<std::uint64_t>(layout.primes[lookup]);
-      for (std::size_t t = 0; t < tokens; ++t) {
-        std::uint64_t mix = 0;
-        for (int back = 0; back < 2 + lookup / config.heads; ++back) {
-          mix ^= static_cast<std::uint64_t>(window[t + 2 - back]) *
-                 static_cast<std::uint64_t>(multipliers[back]);
-        }
-        rows[t * config.lookups() + lookup] =
-            layout.offsets[lookup] + static_cast<std::int64_t>(mix % prime);
-      }
-    }
-    benchmark::DoNotOptimize(rows.data());
-    benchmark::ClobberMemory();
-  }
-  CountRows(state, rows.size());
-}
-BENCHMARK(BM_HashByDivision)->Arg(2048);
 
 template <typename Sort>
 void SortBench(benchmark::State& state, Sort sort) {
@@ -239,8 +207,7 @@ void BM_StdSort(benchmark::State& state) {
 }
 BENCHMARK(BM_StdSort)->Arg(64)->Arg(256)->Arg(2048);
 
-// ---- Gathering
-// -----------------------------------------------------------------------------------
+// ---- Gathering ----
 
 // Random rows for a gather like that of 2048 tokens, to consecutive places.
 Rotation<std::vector<RowCopy>> RandomCopies(std::int64_t table_rows) {
@@ -305,7 +272,7 @@ void BM_TableGather(benchmark::State& state) {
   CountRows(state, rows);
 }
 
-// ---- A step -------------------------------------------------------------------------------------
+// ---- A step ----
 
 // Steps of `tokens` tokens, one sequence each.
 Rotation<StepPlan> SomeSteps(std::size_t tokens, Text text) {
