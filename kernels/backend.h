@@ -55,8 +55,7 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
-// ---- The backend
-// ---------------------------------------------------------------------------------
+// ---- The backend ----
 
 // One device. Not thread-safe but for Allocate and the Copy functions: the engine thread's own.
 class Backend {

@@ -5,7 +5,9 @@
 // Who computes which segment of which heads is free, so that few rows with a long past keep all
 // threads busy and many rows need no second pass.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/cpu_ops.h"
@@ -18,6 +20,12 @@ constexpr int kTile = kSoftmaxTile;
 constexpr std::int64_t kSegment = 1024;  // positions
 // Partial results that may lie in shared scratch at a time.
 constexpr std::int64_t kPartialFloatsMax = std::int64_t{16} << 20;
+
+constexpr auto kTileColumns = [] {
+  std::array<std::int64_t, kTile> columns;
+  std::iota(columns.begin(), columns.end(), 0);
+  return columns;
+}();
 
 std::int64_t CeilDiv(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -72,10 +80,9 @@ void LocateTile(const MlaAttentionArgs& args, std::int64_t row, std::int64_t beg
 // One segment: out(i) = Σ_p e^(score − highest) · c_p and states[i] for the heads of the group.
 // `scratch.query` holds their queries.
 template <typename OutRow>
-void AttendSegment(Machine& machine, int thread, const MlaAttentionArgs& args,
-                   const HeadGroup& group, std::int64_t segment, const GroupScratch& scratch,
-                   const OutRow& out, SoftmaxState* states) {
-  const SimdKernels& simd = *machine.simd;
+void AttendSegment(const SimdKernels& simd, const MlaAttentionArgs& args, const HeadGroup& group,
+                   std::int64_t segment, const GroupScratch& scratch, const OutRow& out,
+                   SoftmaxState* states) {
   const void* entries[kTile];
   const float* query_rows[kDotRowsMax];
   const float* factor_rows[kDotRowsMax];
@@ -95,8 +102,8 @@ void AttendSegment(Machine& machine, int thread, const MlaAttentionArgs& args,
     simd.dot[kWeightF32]({.out = score_rows,
                           .x = query_rows,
                           .w = entries,
+                          .column = kTileColumns.data(),
                           .bias = nullptr,
-                          .sums = machine.sums[thread].Get<float>(kDotSumsFloats),
                           .rows = group.count,
                           .cols = count,
                           .depth = args.kv_lora + args.rope});
@@ -138,9 +145,9 @@ void AttendGroup(Machine& machine, int thread, const MlaAttentionArgs& args,
   LoadQueries(args, group, scratch.query);
   const auto out = [&](int i) { return OutHead(args, group.row, group.first + i); };
   const auto part = [&](int i) { return scratch.part + i * args.kv_lora; };
-  AttendSegment(machine, thread, args, group, 0, scratch, out, states);
+  AttendSegment(simd, args, group, 0, scratch, out, states);
   for (std::int64_t s = 1; s < CeilDiv(RowLength(args, group.row), kSegment); ++s) {
-    AttendSegment(machine, thread, args, group, s, scratch, part, part_states);
+    AttendSegment(simd, args, group, s, scratch, part, part_states);
     for (int i = 0; i < group.count; ++i) {
       Fold(simd, out(i), states[i], part(i), part_states[i], args.kv_lora);
     }
@@ -193,7 +200,7 @@ void AttendSegments(Machine& machine, const MlaAttentionArgs& args, std::int64_t
             LoadQueries(args, group, scratch.query);
             const std::int64_t at = part(row, segment, h);
             AttendSegment(
-                machine, thread, args, group, segment, scratch,
+                simd, args, group, segment, scratch,
                 [&](int j) { return sums + (at + j) * args.kv_lora; }, states + at);
           }
         }

@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/cpu/machine.h"
+#include "kernels/cpu/simd/simd_kernels.h"
 #include "kernels/tensor.h"
 
 namespace engram::cpu {
@@ -49,37 +49,67 @@ inline std::int64_t RowGrain(std::int64_t floats_per_row) {
   return std::max<std::int64_t>(1, kFloatsPerThread / std::max<std::int64_t>(1, floats_per_row));
 }
 
+// The order in which DotRange takes the columns [begin, end). Many rows: as they come. Few rows
+// wait for memory, which is read fastest from a few places at a time, each going on for long; so
+// the columns of a tile are those of equal, far apart parts of the range.
+class ColumnOrder {
+ public:
+  ColumnOrder(const SimdKernels& simd, std::int64_t rows, std::int64_t begin, std::int64_t end)
+      : begin_(begin), parts_(Parts(simd, rows)), part_size_((end - begin) / parts_) {}
+
+  std::int64_t operator[](std::int64_t i) const {
+    if (i >= parts_ * part_size_) return begin_ + i;  // what is left at the end
+    return begin_ + i % parts_ * part_size_ + i / parts_;
+  }
+
+ private:
+  static std::int64_t Parts(const SimdKernels& simd, std::int64_t rows) {
+    if (rows > kDotRowsMax) return 1;
+    return simd.dot_tile_cols[std::min<std::int64_t>(rows, simd.dot_tile_rows) - 1];
+  }
+
+  std::int64_t begin_;
+  std::int64_t parts_;
+  std::int64_t part_size_;
+};
+
 // out(r)[c] = ⟨x(r), weight row c⟩ + bias[c] for r < rows and c in [begin, end).
 template <typename XRow, typename OutRow>
-void DotRange(Machine& machine, int thread, std::int64_t rows, const XRow& x, const OutRow& out,
+void DotRange(const SimdKernels& simd, std::int64_t rows, const XRow& x, const OutRow& out,
               const Tensor& weight, const float* bias, std::int64_t begin, std::int64_t end) {
+  if (rows == 0) return;
+  const ColumnOrder order(simd, rows, begin, end);
+  std::int64_t column[kDotColsMax];
   const void* w[kDotColsMax];
   const float* x_rows[kDotRowsMax];
   float* out_rows[kDotRowsMax];
-  for (std::int64_t col = begin; col < end; col += kDotColsMax) {
-    const int cols = static_cast<int>(std::min<std::int64_t>(kDotColsMax, end - col));
-    for (int c = 0; c < cols; ++c) w[c] = WeightRow(weight, col + c);
+  for (std::int64_t done = 0; done < end - begin; done += kDotColsMax) {
+    const int cols = static_cast<int>(std::min<std::int64_t>(kDotColsMax, end - begin - done));
+    for (int c = 0; c < cols; ++c) {
+      column[c] = order[done + c];
+      w[c] = WeightRow(weight, column[c]);
+    }
     for (std::int64_t row = 0; row < rows; row += kDotRowsMax) {
       const int count = static_cast<int>(std::min<std::int64_t>(kDotRowsMax, rows - row));
       for (int r = 0; r < count; ++r) {
         x_rows[r] = x(row + r);
-        out_rows[r] = out(row + r) + col;
+        out_rows[r] = out(row + r);
       }
-      machine.simd->dot[KindOf(weight)]({.out = out_rows,
-                                         .x = x_rows,
-                                         .w = w,
-                                         .bias = bias == nullptr ? nullptr : bias + col,
-                                         .sums = machine.sums[thread].Get<float>(kDotSumsFloats),
-                                         .rows = count,
-                                         .cols = cols,
-                                         .depth = weight.cols});
+      simd.dot[KindOf(weight)]({.out = out_rows,
+                                .x = x_rows,
+                                .w = w,
+                                .column = column,
+                                .bias = bias,
+                                .rows = count,
+                                .cols = cols,
+                                .depth = weight.cols});
     }
   }
 }
 
 // out(r) = Σ_p factor(r)[p] · weight row p, for all rows of `weight`.
 template <typename FactorRow, typename OutRow>
-void AccumulateRange(Machine& machine, std::int64_t begin, std::int64_t end,
+void AccumulateRange(const SimdKernels& simd, std::int64_t begin, std::int64_t end,
                      const FactorRow& factor, const OutRow& out, const Tensor& weight) {
   constexpr int kDepthMax = 64;
   static constexpr auto kOnes = [] {
@@ -99,13 +129,13 @@ void AccumulateRange(Machine& machine, std::int64_t begin, std::int64_t end,
         factor_rows[r] = factor(row + r) + depth;
         out_rows[r] = out(row + r);
       }
-      machine.simd->accumulate[KindOf(weight)]({.out = out_rows,
-                                                .keep = depth == 0 ? nullptr : kOnes.data(),
-                                                .factor = factor_rows,
-                                                .w = w,
-                                                .rows = count,
-                                                .depth = terms,
-                                                .cols = weight.cols});
+      simd.accumulate[KindOf(weight)]({.out = out_rows,
+                                       .keep = depth == 0 ? nullptr : kOnes.data(),
+                                       .factor = factor_rows,
+                                       .w = w,
+                                       .rows = count,
+                                       .depth = terms,
+                                       .cols = weight.cols});
     }
   }
 }

@@ -19,8 +19,6 @@ void* Scratch::Bytes(std::size_t bytes) {
 }
 
 Machine::Machine(int threads, const SimdKernels* kernels)
-    : pool(threads), simd(kernels), sums(pool.threads()), own(pool.threads()) {
-  for (Scratch& scratch : sums) scratch.Get<float>(kDotSumsFloats);
-}
+    : pool(threads), simd(kernels), own(pool.threads()) {}
 
 }  // namespace engram::cpu

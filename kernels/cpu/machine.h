@@ -36,11 +36,10 @@ struct Machine {
   Machine(int threads, const SimdKernels* simd);
 
   ThreadPool pool;
-  const SimdKernels* simd;    // not owned: tables are constant
-  std::vector<Scratch> sums;  // [threads] DotBlock::sums
-  std::vector<Scratch> own;   // [threads] for what a thread does alone
-  Scratch shared;             // for what the threads hand to each other within an op
-  Scratch lists;              // index lists that the caller prepares for the threads
+  const SimdKernels* simd;   // not owned: tables are constant
+  std::vector<Scratch> own;  // [threads] for what a thread does alone
+  Scratch shared;            // for what the threads hand to each other within an op
+  Scratch lists;             // index lists that the caller prepares for the threads
 };
 
 }  // namespace engram::cpu

@@ -19,7 +19,7 @@ void RotatePairs(float* x, const float* cos, const float* sin, int half, bool in
   }
 }
 
-// Calls body(head, begin, end, thread) so that every head meets every row once. Heads first: a
+// Calls body(head, begin, end) so that every head meets every row once. Heads first: a
 // thread then reads its own part of kv_b only. Rows are cut where there are more threads than
 // heads.
 template <typename Body>
@@ -27,13 +27,12 @@ void ForHeadsAndRows(Machine& machine, int heads, std::int64_t rows, std::int64_
                      const Body& body) {
   const std::int64_t row_parts =
       std::clamp<std::int64_t>(machine.pool.threads() / heads, 1, std::max<std::int64_t>(1, rows));
-  machine.pool.ForRanges(
-      heads * row_parts, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          const std::int64_t part = i % row_parts;
-          body(i / row_parts, rows * part / row_parts, rows * (part + 1) / row_parts, thread);
-        }
-      });
+  machine.pool.ForRanges(heads * row_parts, grain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t part = i % row_parts;
+      body(i / row_parts, rows * part / row_parts, rows * (part + 1) / row_parts);
+    }
+  });
 }
 
 }  // namespace
@@ -68,9 +67,9 @@ void MlaAbsorbQuery(Machine& machine, const MlaAbsorbQueryArgs& args) {
   const std::int64_t kv_lora = args.kv_b.cols;
   ForHeadsAndRows(
       machine, args.heads, args.out.rows, RowGrain(args.nope * kv_lora / 4),
-      [&](std::int64_t head, std::int64_t begin, std::int64_t end, int) {
+      [&](std::int64_t head, std::int64_t begin, std::int64_t end) {
         AccumulateRange(
-            machine, begin, end,
+            *machine.simd, begin, end,
             [&](std::int64_t t) { return F32Row(args.q, t) + head * (args.nope + args.rope); },
             [&](std::int64_t t) { return F32Row(args.out, t) + head * kv_lora; },
             args.kv_b.Rows(head * (args.nope + args.v), args.nope));
@@ -82,9 +81,9 @@ void MlaProjectValues(Machine& machine, const MlaProjectValuesArgs& args) {
   const std::int64_t kv_lora = args.kv_b.cols;
   ForHeadsAndRows(
       machine, args.heads, args.out.rows, RowGrain(args.v * kv_lora / 4),
-      [&](std::int64_t head, std::int64_t begin, std::int64_t end, int thread) {
+      [&](std::int64_t head, std::int64_t begin, std::int64_t end) {
         DotRange(
-            machine, thread, end - begin,
+            *machine.simd, end - begin,
             [&](std::int64_t r) { return F32Row(args.o_latent, begin + r) + head * kv_lora; },
             [&](std::int64_t r) { return F32Row(args.out, begin + r) + head * args.v; },
             args.kv_b.Rows(head * (args.nope + args.v) + args.nope, args.v), nullptr, 0, args.v);

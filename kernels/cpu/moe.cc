@@ -10,7 +10,7 @@
 namespace engram::cpu {
 namespace {
 
-// ---- Routing -----------------------------------------------------------------------------------
+// ---- Routing ----
 
 // Rounded to f32 from exact formulas, so that this backend selects on the same bits as the
 // reference.
@@ -95,7 +95,7 @@ void RouteRow(const MoeRouteArgs& args, std::int64_t t, const RouteScratch& scra
   }
 }
 
-// ---- Experts -----------------------------------------------------------------------------------
+// ---- Experts ----
 
 // The chosen (token, k) pairs, sorted by expert: those of expert e are slots[first[e] …
 // first[e+1]). A slot is token · top_k + k, the row of the workspace.
@@ -162,23 +162,23 @@ void MoeExperts(Machine& machine, const MoeExpertsArgs& args) {
   };
   const std::int64_t grain = RowGrain(args.x.rows * top_k * hidden / 2);
 
-  machine.pool.ForRanges(inner, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
+  machine.pool.ForRanges(inner, grain, [&](std::int64_t begin, std::int64_t end, int) {
     for_experts([&](const ExpertWeights& expert, const std::int32_t* slots, std::int64_t count) {
       const auto x = [&](std::int64_t r) { return F32Row(args.x, slots[r] / top_k); };
       const auto gate = [&](std::int64_t r) { return F32Row(args.workspace, slots[r]); };
       const auto up = [&](std::int64_t r) { return gate(r) + inner; };
-      DotRange(machine, thread, count, x, gate, expert.gate, nullptr, begin, end);
-      DotRange(machine, thread, count, x, up, expert.up, nullptr, begin, end);
+      DotRange(*machine.simd, count, x, gate, expert.gate, nullptr, begin, end);
+      DotRange(*machine.simd, count, x, up, expert.up, nullptr, begin, end);
       for (std::int64_t r = 0; r < count; ++r) {
         simd.silu_mul(gate(r) + begin, gate(r) + begin, up(r) + begin, end - begin);
       }
     });
   });
-  machine.pool.ForRanges(hidden, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
+  machine.pool.ForRanges(hidden, grain, [&](std::int64_t begin, std::int64_t end, int) {
     for_experts([&](const ExpertWeights& expert, const std::int32_t* slots, std::int64_t count) {
       const auto gate = [&](std::int64_t r) { return F32Row(args.workspace, slots[r]); };
       const auto down = [&](std::int64_t r) { return gate(r) + 2 * inner; };
-      DotRange(machine, thread, count, gate, down, expert.down, nullptr, begin, end);
+      DotRange(*machine.simd, count, gate, down, expert.down, nullptr, begin, end);
     });
     for (std::int64_t t = 0; t < args.x.rows; ++t) {
       simd.weighted_sum(

@@ -67,7 +67,7 @@ void MatMul(Machine& machine, const MatMulArgs& args) {
     const std::int64_t col_part = part % col_parts;
     const std::int64_t row = rows * row_part / row_parts;
     DotRange(
-        machine, static_cast<int>(part), rows * (row_part + 1) / row_parts - row,
+        *machine.simd, rows * (row_part + 1) / row_parts - row,
         [&](std::int64_t r) { return F32Row(args.x, row + r); },
         [&](std::int64_t r) { return F32Row(args.out, row + r); }, args.weight, bias,
         cols * col_part / col_parts, cols * (col_part + 1) / col_parts);

@@ -107,8 +107,7 @@ TEST(RequestTest, AcceptsTheEndsOfEveryRange) {
   EXPECT_TRUE(StatusOf(high).ok()) << StatusOf(high);
 }
 
-// ---- Lengths
-// ---------------------------------------------------------------------------------------
+// ---- Lengths ----
 
 TEST(RequestTest, WithoutMaxTokensAllThatIsLeftIsAllowed) {
   RequestParams params = Params();
@@ -165,8 +164,7 @@ TEST(RequestTest, WhatNeverFitsIntoTheCacheIsRefused) {
   EXPECT_THAT(Message(StatusOf(params, limits)), HasSubstr("cache holds only 20"));
 }
 
-// ---- What Create settles
-// ---------------------------------------------------------------------------
+// ---- What Create settles ----
 
 TEST(RequestTest, TopKThatCutsNothingOffIsOff) {
   RequestParams params = Params();
@@ -219,8 +217,7 @@ TEST(RequestTest, TheClientsSeedIsUsedAndElseOneIsDrawn) {
   EXPECT_NE(first, Created(params).sampling().seed);  // equal once in 2^64 runs
 }
 
-// ---- What is refused
-// -------------------------------------------------------------------------------
+// ---- What is refused ----
 
 struct Refusal {
   const char* name;

@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, ModuleVectors,
                          ::testing::ValuesIn(testing_support::AllBackends()),
                          testing_support::BackendCaseName);
 
-// ---- Hyper-connections -------------------------------------------------------------------------
+// ---- Hyper-connections ----
 
 class MhcVectors : public ModuleVectors {
  protected:
@@ -148,7 +148,7 @@ TEST_P(MhcVectors, F32) {
 
 TEST_P(MhcVectors, Bf16Streams) { RunCase("c3", true); }
 
-// ---- Multi-head latent attention ---------------------------------------------------------------
+// ---- Multi-head latent attention ----
 
 class MlaVectors : public ModuleVectors {
  protected:
@@ -290,7 +290,7 @@ TEST_P(MlaVectors, QueryLoraAndYarn) { RunCase("c0"); }
 TEST_P(MlaVectors, NoQueryLora) { RunCase("c1"); }
 TEST_P(MlaVectors, HalfSplitRope) { RunCase("c2"); }
 
-// ---- Mixture of experts ------------------------------------------------------------------------
+// ---- Mixture of experts ----
 
 TEST_P(ModuleVectors, MoeRouting) {
   const TensorFile file = Load("moe_routing.safetensors");
@@ -357,7 +357,7 @@ TEST_P(ModuleVectors, MoeBlock) {
   ExpectNear(arrays_.ReadF32(out), file.F32("output"), "output");
 }
 
-// ---- Engram ------------------------------------------------------------------------------------
+// ---- Engram ----
 
 class EngramVectors : public ModuleVectors {
  protected:

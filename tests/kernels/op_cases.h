@@ -9,7 +9,7 @@
 
 namespace engram::testing_support {
 
-// ---- plain_cases.cc ----------------------------------------------------------------------------
+// ---- plain_cases.cc ----
 
 OpCase EmbedCase(DType dtype, int vocab, int hidden);
 OpCase GatherRowsCase(int source_rows, int hidden);
@@ -24,7 +24,7 @@ OpCase MatMulCase(const MatMulShape& shape);
 OpCase SiluMulCase(int cols, bool in_place);
 OpCase AddCase(int cols);
 
-// ---- mla_cases.cc ------------------------------------------------------------------------------
+// ---- mla_cases.cc ----
 
 struct MlaShape {
   int heads;
@@ -43,7 +43,7 @@ OpCase MlaProjectValuesCase(const MlaShape& shape);
 // interleaved.
 OpCase MlaAttentionCase(const MlaShape& shape, const std::vector<int>& lengths, int block_size);
 
-// ---- moe_cases.cc ------------------------------------------------------------------------------
+// ---- moe_cases.cc ----
 
 struct RouteShape {
   int experts;
@@ -64,7 +64,7 @@ struct ExpertsShape {
 };
 OpCase MoeExpertsCase(const ExpertsShape& shape);
 
-// ---- stream_cases.cc: hyper-connections and Engram ---------------------------------------------
+// ---- stream_cases.cc: hyper-connections and Engram ----
 
 OpCase StreamsExpandCase(int n, int hidden);
 OpCase StreamsSumCase(int n, int hidden);

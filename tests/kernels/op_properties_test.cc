@@ -52,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, OpProperties,
                          ::testing::ValuesIn(testing_support::AllBackends()),
                          testing_support::BackendCaseName);
 
-// ---- Routing -----------------------------------------------------------------------------------
+// ---- Routing ----
 
 TEST_P(OpProperties, EqualScoresGoToTheLowerExpert) {
   EXPECT_EQ(Route({1, 2, 1, 2, 1, 2}, {}, 4, 1, 1).indices, (Indices{0, 1, 3, 5}));
@@ -85,7 +85,7 @@ TEST_P(OpProperties, NotANumberStillChoosesDistinctExperts) {
   }
 }
 
-// ---- The paged cache ---------------------------------------------------------------------------
+// ---- The paged cache ----
 
 // The same sequence through two block tables: where the blocks lie must not show.
 TEST_P(OpProperties, AttentionDoesNotSeeWhereBlocksLie) {
@@ -146,7 +146,7 @@ TEST_P(OpProperties, AttentionDoesNotReadAhead) {
   EXPECT_EQ(arrays_.ReadF32(out), cache);
 }
 
-// ---- Numbers at the edge -----------------------------------------------------------------------
+// ---- Numbers at the edge ----
 
 TEST_P(OpProperties, SiluOfLargeGatesIsFinite) {
   const std::vector<float> gates = {-1e30f, -200, -88, -1e-30f, 0, 1e-30f, 88, 200, 1e30f};
@@ -185,7 +185,7 @@ TEST_P(OpProperties, AStepWithoutRowsDoesNothing) {
       {}, {.out = arrays_.F32(0, 8), .x = RandomF32(arrays_, 1, 3, 8), .index = arrays_.I32(1, 0)});
 }
 
-// ---- What a wrong graph meets ------------------------------------------------------------------
+// ---- What a wrong graph meets ----
 
 using OpPropertiesDeathTest = OpProperties;
 

@@ -21,5 +21,4 @@ inline std::string ReadFile(const std::string& path) {
   return contents.str();
 }
 
-
 }  // namespace engram::testing_support

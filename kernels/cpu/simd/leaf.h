@@ -13,6 +13,8 @@ namespace {
 constexpr SimdKernels MakeKernels(const char* name, SimdLevel level) {
   return {.name = name,
           .level = level,
+          .dot_tile_rows = kTileRows,
+          .dot_tile_cols = kTileCols,
           .dot = {Dot<F32>, Dot<BF16>, Dot<F16>},
           .accumulate = {Accumulate<F32>, Accumulate<BF16>, Accumulate<F16>},
           .widen = {WidenAll<F32>, WidenAll<BF16>, WidenAll<F16>},

@@ -11,85 +11,83 @@ namespace engram::cpu {
 namespace {
 
 constexpr int kTileRows = sizeof(kTileCols) / sizeof(kTileCols[0]);
-// Terms of a dot product between two visits of its block's other tiles: the x of one tile
-// (kTileRows · kDepthBlock floats, 16 to 24 KiB) stays in the L1 cache.
-constexpr std::int64_t kDepthBlock = 1024;
+// How far ahead weights that come from memory are asked for. The processor's own prefetch starts
+// anew at every row, and it is the rows of a few weights that a decode step waits for.
+constexpr int kPrefetchBytes = 256;
 
 // ---- out = x · wᵀ ------------------------------------------------------------------------------
 
-// A kRows × kCols tile of a DotBlock: terms [begin, end) of each product. One vector accumulator
-// per product, lanes along the depth, whatever the tile's shape: that is the order of the sum.
-template <typename W, int kRows, int kCols>
-void DotTile(const DotBlock& block, int row, int col, std::int64_t begin, std::int64_t end) {
+// A kRows × kCols tile of a DotBlock. One vector accumulator per product, lanes along the depth,
+// whatever the tile's shape: that is the order of the sum. The depth is not cut into blocks that
+// would fit the first cache: the second keeps up, and spilled accumulators cost more (measured).
+template <typename W, int kRows, int kCols, bool kPrefetch>
+void DotTile(const DotBlock& block, int row, int col) {
   const float* x[kRows];
   const typename W::Element* w[kCols];
   Vec acc[kRows][kCols];
-  for (int r = 0; r < kRows; ++r) x[r] = block.x[row + r];
   for (int c = 0; c < kCols; ++c) {
     w[c] = static_cast<const typename W::Element*>(block.w[col + c]);
   }
-  float* sums = block.sums + (row * kDotColsMax + col) * kLanes;
   for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kCols; ++c) {
-      acc[r][c] = begin == 0 ? Set(0) : Load(sums + (r * kDotColsMax + c) * kLanes);
-    }
+    x[r] = block.x[row + r];
+    for (int c = 0; c < kCols; ++c) acc[r][c] = Set(0);
   }
-  std::int64_t k = begin;
-  for (; k + kLanes <= end; k += kLanes) {
+  std::int64_t k = 0;
+  for (; k + kLanes <= block.depth; k += kLanes) {
     Vec weight[kCols];
-    for (int c = 0; c < kCols; ++c) weight[c] = W::Widen(w[c] + k);
+    for (int c = 0; c < kCols; ++c) {
+      weight[c] = W::Widen(w[c] + k);
+      if constexpr (kPrefetch) {
+        __builtin_prefetch(reinterpret_cast<const char*>(w[c] + k) + kPrefetchBytes);
+      }
+    }
     for (int r = 0; r < kRows; ++r) {
       const Vec input = Load(x[r] + k);
       for (int c = 0; c < kCols; ++c) acc[r][c] = MulAdd(input, weight[c], acc[r][c]);
     }
   }
-  if (k < end) {
-    const int lanes = static_cast<int>(end - k);
+  if (k < block.depth) {
+    const int lanes = static_cast<int>(block.depth - k);
     for (int c = 0; c < kCols; ++c) {
       const Vec weight = Widen<W>(w[c] + k, lanes);
       for (int r = 0; r < kRows; ++r) acc[r][c] = MulAdd(Load(x[r] + k, lanes), weight, acc[r][c]);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kCols; ++c) {
-      if (end < block.depth) {
-        Store(sums + (r * kDotColsMax + c) * kLanes, acc[r][c]);
-      } else {
-        const float bias = block.bias == nullptr ? 0.0f : block.bias[col + c];
-        block.out[row + r][col + c] = Sum(acc[r][c]) + bias;
-      }
-    }
+  for (int c = 0; c < kCols; ++c) {
+    const std::int64_t column = block.column[col + c];
+    const float bias = block.bias == nullptr ? 0.0f : block.bias[column];
+    for (int r = 0; r < kRows; ++r) block.out[row + r][column] = Sum(acc[r][c]) + bias;
   }
 }
 
-template <typename W, int kRows>
-void DotRows(const DotBlock& block, int row, std::int64_t begin, std::int64_t end) {
+template <typename W, int kRows, bool kPrefetch>
+void DotRows(const DotBlock& block, int row) {
   constexpr int kCols = kTileCols[kRows - 1];
   int col = 0;
   for (; col + kCols <= block.cols; col += kCols) {
-    DotTile<W, kRows, kCols>(block, row, col, begin, end);
+    DotTile<W, kRows, kCols, kPrefetch>(block, row, col);
   }
-  for (; col < block.cols; ++col) DotTile<W, kRows, 1>(block, row, col, begin, end);
+  for (; col < block.cols; ++col) DotTile<W, kRows, 1, kPrefetch>(block, row, col);
 }
 
-// Rows [row, block.rows), kRows at a time, then what is left with the smaller tiles.
+// Rows [row, block.rows), kRows at a time, then what is left with the smaller tiles. The first tile
+// brings the weights from memory, the others find them in the cache.
 template <typename W, int kRows>
-void DotAllRows(const DotBlock& block, int row, std::int64_t begin, std::int64_t end) {
-  for (; row + kRows <= block.rows; row += kRows) DotRows<W, kRows>(block, row, begin, end);
-  if constexpr (kRows > 1) DotAllRows<W, kRows - 1>(block, row, begin, end);
+void DotRowsFrom(const DotBlock& block, int row) {
+  if (row == 0 && kRows <= block.rows) {
+    DotRows<W, kRows, true>(block, row);
+    row = kRows;
+  }
+  for (; row + kRows <= block.rows; row += kRows) DotRows<W, kRows, false>(block, row);
+  if constexpr (kRows > 1) DotRowsFrom<W, kRows - 1>(block, row);
 }
 
 template <typename W>
 void Dot(const DotBlock& block) {
-  // With one tile of rows each weight is read once: better straight through than in blocks.
-  const std::int64_t step = block.rows <= kTileRows ? block.depth : kDepthBlock;
-  for (std::int64_t begin = 0; begin < block.depth; begin += step) {
-    const std::int64_t end = begin + step < block.depth ? begin + step : block.depth;
-    DotAllRows<W, kTileRows>(block, 0, begin, end);
-  }
+  DotRowsFrom<W, kTileRows>(block, 0);
 }
 
-// ---- out += factor · w -------------------------------------------------------------------------
+// ---- out += factor · w ----
 
 template <typename W, int kRows, int kVecs>
 void AccumulateTile(const AccumulateBlock& block, int row, std::int64_t col) {

@@ -18,22 +18,21 @@ enum class SimdLevel { kPortable, kAvx2, kAvx512 };
 // Index of the table's functions that read weights.
 enum WeightKind { kWeightF32, kWeightBF16, kWeightF16, kWeightKinds };
 
-// At most this many rows and columns per DotBlock; both are multiples of every tile's size.
+// Rows and columns of the DotBlocks that large products are cut into: multiples of every tile's
+// size.
 inline constexpr int kDotRowsMax = 48;
 inline constexpr int kDotColsMax = 48;
-// Floats of DotBlock::sums.
-inline constexpr int kDotSumsFloats = kDotRowsMax * kDotColsMax * 16;
 
 inline constexpr int kStreamsMax = 8;    // MixStreams' n
 inline constexpr int kConvTapsMax = 65;  // ConvBlock::taps
 
-// out[r][c] = ⟨x[r], w[c]⟩ + bias[c]
+// out[r][column[c]] = ⟨x[r], w[c]⟩ + bias[column[c]]
 struct DotBlock {
-  float* const* out;      // [rows][cols]
-  const float* const* x;  // [rows][depth]
-  const void* const* w;   // [cols][depth] weights
-  const float* bias;      // [cols] or nullptr
-  float* sums;            // [kDotSumsFloats] scratch, 64-byte aligned
+  float* const* out;           // [rows]
+  const float* const* x;       // [rows][depth]
+  const void* const* w;        // [cols][depth] weights
+  const std::int64_t* column;  // [cols]
+  const float* bias;           // nullptr = none
   int rows;
   int cols;
   std::int64_t depth;
@@ -79,6 +78,10 @@ struct SimdKernels {
   const char* name;
   SimdLevel level;
 
+  // `dot` works on tiles of dot_tile_rows rows and dot_tile_cols[dot_tile_rows − 1] columns; of
+  // fewer rows r, and then dot_tile_cols[r − 1] columns, where the block has no more.
+  int dot_tile_rows;
+  const int* dot_tile_cols;
   void (*dot[kWeightKinds])(const DotBlock& block);
   void (*accumulate[kWeightKinds])(const AccumulateBlock& block);
   void (*widen[kWeightKinds])(float* out, const void* in, std::int64_t count);

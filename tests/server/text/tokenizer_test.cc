@@ -164,8 +164,7 @@ TEST(SmallTokenizers, EncodeAsHuggingFace) {
   }
 }
 
-// ---- Files that contradict themselves
-// --------------------------------------------------------------
+// ---- Files that contradict themselves ----
 
 class BadFiles : public testing::Test {
  protected:
