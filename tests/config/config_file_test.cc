@@ -102,7 +102,7 @@ TEST(ConfigFileTest, PrintedConfigReadsBackAsTheSame) {
 }
 
 TEST(ConfigFileTest, ExamplesAreValid) {
-  for (const char* name : {"demo", "production"}) {
+  for (const char* name : {"container", "demo", "production"}) {
     Config config;
     const absl::Status status =
         ApplyConfigFile(std::string("config/examples/") + name + ".json", &config);
