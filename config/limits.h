@@ -61,6 +61,7 @@ inline constexpr std::size_t kApiKeysMax = 1024;
 // ---- Scheduler ----
 inline constexpr int kSequencesMax = 4096;         // --max-num-seqs
 inline constexpr int kBatchedTokensMax = 1 << 20;  // --max-num-batched-tokens
+inline constexpr int kUpcomingTokensMax = 2 * kBatchedTokensMax;
 inline constexpr int kBlockSizeMax = 256;
 inline constexpr int kWaitingRequestsMax = 1 << 20;
 

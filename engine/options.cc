@@ -30,6 +30,8 @@ absl::Status ValidateSchedulerOptions(const SchedulerOptions& options) {
   RETURN_IF_ERROR(CheckRange("block_count", options.block_count, 1, kBlocksMax));
   RETURN_IF_ERROR(CheckRange("ngram_order_max", options.ngram_order_max, 1, kNgramOrderMax));
   RETURN_IF_ERROR(
+      CheckRange("upcoming_tokens_max", options.upcoming_tokens_max, 0, kUpcomingTokensMax));
+  RETURN_IF_ERROR(
       CheckRange("max_waiting_requests", options.max_waiting_requests, 1, kWaitingRequestsMax));
   // A queue that cannot hold the longest prompt would turn it away for ever.
   RETURN_IF_ERROR(CheckRange("max_waiting_tokens", options.max_waiting_tokens,

@@ -21,6 +21,8 @@ struct SchedulerOptions {
   int block_size = 16;      // tokens per cache block
   int block_count = 0;      // cache blocks in all
   int ngram_order_max = 1;  // tokens an n-gram spans; lookback = this − 1 (1: no Engram)
+  // Tokens of which a plan says that they come after it (StepPlan::upcoming); 0: nobody asks.
+  int upcoming_tokens_max = 0;
   bool enable_prefix_caching = true;
   bool enable_chunked_prefill = true;
   int max_waiting_requests = 1024;

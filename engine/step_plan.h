@@ -66,6 +66,16 @@ struct PromptLogprobRow {
   int top = 0;  // how many best ones besides
 };
 
+// Positions of a sequence that no step has computed yet and a coming one probably will: what may be
+// fetched for them meanwhile. A hint: they may come late, in other chunks, or never.
+struct UpcomingTokens {
+  SequenceId sequence;
+  int start_position = 0;
+  int first_token = 0;     // index into StepPlan::upcoming_ids: lookback first, then the tokens
+  int lookback_count = 0;  // min(start_position, ngram_order_max − 1)
+  int token_count = 0;     // ≥ 1
+};
+
 struct StepPlan {
   std::uint64_t step = 0;
   std::vector<std::int32_t> token_ids;            // [rows], slice after slice
@@ -73,6 +83,9 @@ struct StepPlan {
   std::vector<BlockId> block_ids;                 // the slices' block tables, one after the other
   std::vector<SampleRow> samples;                 // ascending rows
   std::vector<PromptLogprobRow> prompt_logprobs;  // ascending rows
+  // Soonest first; none of sequences whose memory is off. Token ids side by side in upcoming_ids.
+  std::vector<UpcomingTokens> upcoming;
+  std::vector<std::int32_t> upcoming_ids;
 };
 
 struct StepOutput {

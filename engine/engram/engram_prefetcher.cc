@@ -16,6 +16,7 @@
 #include "base/strings.h"
 #include "engine/engram/job_board.h"
 #include "engine/engram/ngram_hasher.h"
+#include "engine/engram/read_ahead.h"
 #include "engine/engram/row_gatherer.h"
 #include "engine/engram/step_windows.h"
 
@@ -87,6 +88,7 @@ struct EngramPrefetcher::Impl {
   bool started = false;  // the engine thread's
 
   std::vector<std::thread> workers;
+  std::unique_ptr<ReadAhead> read_ahead;  // null: nobody is told early
 };
 
 EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
@@ -112,6 +114,8 @@ EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
     RowGatherer* gatherer = &worker_gatherers.emplace_back(CopiesMax(options));
     workers.emplace_back([this, gatherer] { Work(gatherer); });
   }
+  if (options.upcoming_tokens_max == 0) return;
+  read_ahead = std::make_unique<ReadAhead>(&hasher, tables, &board, options.upcoming_tokens_max);
 }
 
 EngramPrefetcher::Impl::~Impl() {
@@ -125,6 +129,7 @@ void EngramPrefetcher::Impl::Start(const StepPlan& plan) {
   lookups_per_job = std::clamp(kCopiesPerJob / std::max(1, step.rows()), 1, hasher.lookups());
   board.Post((hasher.lookups() + lookups_per_job - 1) / lookups_per_job);
   started = true;
+  if (read_ahead != nullptr) read_ahead->Update(plan);
   Add(&stats.steps, 1);
 }
 
@@ -178,6 +183,7 @@ EngramPrefetchStats EngramPrefetcher::stats() const {
           .lookups = stats.lookups.load(std::memory_order_relaxed),
           .rows = stats.rows.load(std::memory_order_relaxed),
           .bytes = stats.bytes.load(std::memory_order_relaxed),
+          .hinted = impl_->read_ahead == nullptr ? 0 : impl_->read_ahead->rows(),
           .gather_ns = stats.gather_ns.load(std::memory_order_relaxed),
           .stall_ns = stats.stall_ns.load(std::memory_order_relaxed)};
 }

@@ -23,6 +23,8 @@ struct EngramPrefetcherOptions {
   EngramPrefetchMode mode = EngramPrefetchMode::kAhead;
   int workers = 1;   // threads; kAtLayer has none
   int rows_max = 0;  // tokens of the largest step: sizes the staging buffers, once
+  // SchedulerOptions::upcoming_tokens_max: of these the tables are told early (kAhead). 0: of none.
+  int upcoming_tokens_max = 0;
 };
 
 // What has been fetched so far, and what was waited for.
@@ -31,6 +33,7 @@ struct EngramPrefetchStats {
   std::uint64_t lookups = 0;    // rows that tokens asked for
   std::uint64_t rows = 0;       // different ones among a job's: what a storage must read
   std::uint64_t bytes = 0;      // of those
+  std::uint64_t hinted = 0;     // rows that tables were told of before the step that wants them
   std::uint64_t gather_ns = 0;  // time spent on hashing and gathering, all threads together
   std::uint64_t stall_ns = 0;   // time layers spent in Rows because theirs were not ready
 };

@@ -31,6 +31,13 @@ class EngramTable {
   // once, merge neighbours and overlap its reads; any order must give the right bytes. REQUIRES:
   // every `row` in [0, rows()); checked, because a wrong row is worse than a stop.
   virtual void Gather(std::span<const RowCopy> copies, std::byte* out) const = 0;
+
+  // A hint: these rows, in any order, will be gathered soon. A storage may begin to bring them
+  // nearer, and may wait for that; it never changes what Gather gives, and it cannot fail: a row
+  // that cannot be read is the error of the Gather that needs it. REQUIRES: as Gather.
+  virtual void Prefetch(std::span<const std::int64_t> rows) const { (void)rows; }
+  // Whether Prefetch does anything. For a table in memory, hashing early would be for nothing.
+  virtual bool takes_hints() const { return false; }
 };
 
 }  // namespace engram

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engram/job_board.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/check.h"
@@ -41,6 +42,7 @@ void JobBoard::Close() {
     DropLocked(&lock);
   }
   posted_.notify_all();
+  finished_.notify_all();
 }
 
 void JobBoard::DropLocked(std::unique_lock<std::mutex>* lock) {
@@ -96,6 +98,17 @@ void JobBoard::WaitUntilReady(int layer) {
   }
   std::unique_lock lock(mutex_);
   finished_.wait(lock, [&] { return IsReady(layer); });
+}
+
+bool JobBoard::IsIdleLocked() const {
+  return running_ == 0 &&
+         std::ranges::all_of(layers_, [](const Layer& layer) { return layer.unclaimed == 0; });
+}
+
+bool JobBoard::WaitUntilIdle() {
+  std::unique_lock lock(mutex_);
+  finished_.wait(lock, [this] { return closed_ || IsIdleLocked(); });
+  return !closed_;
 }
 
 }  // namespace engram

@@ -42,6 +42,8 @@ class JobBoard {
   bool IsReady(int layer) const { return layers_[layer].ready.load(std::memory_order_acquire); }
   // Waits for that. REQUIRES: jobs were posted and not dropped.
   void WaitUntilReady(int layer);
+  // Waits until no job is up or running; false: closed.
+  bool WaitUntilIdle();
 
  private:
   struct Layer {
@@ -54,6 +56,7 @@ class JobBoard {
   // REQUIRES: mutex_ is held.
   std::optional<Job> TakeLocked(int layer);
   std::optional<Job> TakeAnyLocked();
+  bool IsIdleLocked() const;
   void DropLocked(std::unique_lock<std::mutex>* lock);
 
   std::mutex mutex_;

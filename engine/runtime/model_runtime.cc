@@ -115,11 +115,16 @@ absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, To
                                                     config_.engram.head_dim, table->dtype));
     tables.push_back(tables_.back().get());
   }
+  // Two steps' worth: what the next one reads is there, and the one after it is on its way.
+  const bool hints = options.prefetch == EngramPrefetchMode::kAhead &&
+                     std::ranges::any_of(tables, &EngramTable::takes_hints);
+  scheduler_.upcoming_tokens_max = hints ? 2 * scheduler_.max_num_batched_tokens : 0;
   prefetcher_ = std::make_unique<EngramPrefetcher>(
       config_.engram, std::move(token_map), std::move(tables),
       EngramPrefetcherOptions{.mode = options.prefetch,
                               .workers = options.prefetch_workers,
-                              .rows_max = scheduler_.max_num_batched_tokens});
+                              .rows_max = scheduler_.max_num_batched_tokens,
+                              .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
   return absl::OkStatus();
 }
 

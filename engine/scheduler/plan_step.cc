@@ -34,7 +34,9 @@ std::optional<StepPlan> Scheduler::Impl::Plan(TimePoint now, SchedulerEvents* ev
   std::stable_partition(planned.begin(), planned.end(),
                         [](const Sequence* s) { return s->pending_tokens() == 1; });
   plan_open = true;
-  return BuildPlan(options, ++step, planned);
+  StepPlan plan = BuildPlan(options, ++step, planned);
+  ListUpcoming(&plan);
+  return plan;
 }
 
 void Scheduler::Impl::ScheduleDecodes() {

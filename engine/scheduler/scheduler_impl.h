@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scheduler's state, shared by the files that are its steps: scheduler.cc (requests come and
-// go), plan_step.cc (who runs), commit_step.cc (what came of it), check_integrity.cc.
+// go), plan_step.cc (who runs), list_upcoming.cc (who will), commit_step.cc (what came of it),
+// check_integrity.cc.
 #pragma once
 
 #include <cstdint>
@@ -51,6 +52,9 @@ struct Scheduler::Impl {
   bool GrowByForce(Sequence* sequence);
   bool DropWaitingBlocks(const Sequence* except);
   void Preempt(Sequence* sequence);
+
+  // ---- list_upcoming.cc ----
+  void ListUpcoming(StepPlan* plan);
 
   // ---- commit_step.cc ----
   void Commit(const StepPlan& plan, StepOutput output, SchedulerEvents* events);

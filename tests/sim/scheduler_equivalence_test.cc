@@ -102,6 +102,7 @@ TEST(SchedulerEquivalence, NobodyCanTellHowARequestWasScheduled) {
             options.enable_chunked_prefill = chunked;
             options.enable_prefix_caching = caching;
             options.block_count = block_count;
+            options.upcoming_tokens_max = batched_tokens / 2;
             options.max_num_batched_tokens =
                 chunked ? batched_tokens : std::max(batched_tokens, options.max_model_len);
             SchedulerStats stats;

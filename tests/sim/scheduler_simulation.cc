@@ -81,6 +81,7 @@ SchedulerOptions SchedulerSimulation::DrawOptions() {
   options.priority_aging = kAging[Draw(0, 2)];
   options.prefix_hash_key[0] = random_();
   options.prefix_hash_key[1] = random_();
+  options.upcoming_tokens_max = Chance(50) ? 0 : Draw(1, 64);
   return options;
 }
 

@@ -118,6 +118,35 @@ void FakeModel::CheckPlan(const StepPlan& plan) const {
   CHECK(std::ranges::is_sorted(plan.prompt_logprobs, {}, &PromptLogprobRow::row));
 }
 
+void FakeModel::CheckUpcoming(const StepPlan& plan) {
+  for (const SequenceSlice& slice : plan.slices) {
+    const std::map<int, std::int32_t>& tokens = announced_[slice.sequence];
+    for (int i = 0; i < slice.row_count; ++i) {
+      const auto it = tokens.find(slice.start_position + i);
+      if (it != tokens.end()) CHECK_EQ(it->second, plan.token_ids[slice.first_row + i]);
+    }
+  }
+  announced_.clear();
+  int count = 0;
+  int ids = 0;
+  for (const UpcomingTokens& upcoming : plan.upcoming) {
+    CHECK_GE(upcoming.token_count, 1);
+    CHECK_EQ(upcoming.first_token, ids);
+    CHECK_EQ(upcoming.lookback_count,
+             std::min(upcoming.start_position, options_.ngram_order_max - 1));
+    const int length = upcoming.lookback_count + upcoming.token_count;
+    std::map<int, std::int32_t>& tokens = announced_[upcoming.sequence];
+    CHECK(tokens.empty());
+    for (int i = 0; i < length; ++i) {
+      tokens[upcoming.start_position - upcoming.lookback_count + i] = plan.upcoming_ids.at(ids + i);
+    }
+    count += upcoming.token_count;
+    ids += length;
+  }
+  CHECK_EQ(plan.upcoming_ids.size(), static_cast<std::size_t>(ids));
+  CHECK_LE(count, options_.upcoming_tokens_max);
+}
+
 FakeModel::Window FakeModel::StartWindow(const StepPlan& plan, const SequenceSlice& slice) const {
   switch (slice.state_source) {
     case StateSource::kZero:
@@ -186,6 +215,7 @@ std::vector<std::uint64_t> FakeModel::RunSlice(const StepPlan& plan, const Seque
 
 StepOutput FakeModel::Execute(const StepPlan& plan) {
   CheckPlan(plan);
+  CheckUpcoming(plan);
   StepOutput output;
   std::vector<std::uint64_t> hashes;  // [rows]
   for (const SequenceSlice& slice : plan.slices) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -39,12 +40,15 @@ class FakeModel final : public StepExecutor {
   };
 
   void CheckPlan(const StepPlan& plan) const;
+  // What the step before listed as upcoming must be what comes, where it comes.
+  void CheckUpcoming(const StepPlan& plan);
   Window StartWindow(const StepPlan& plan, const SequenceSlice& slice) const;
   // The rows' hashes [row_count]; writes keys, slot and snapshots; appends gates where wanted.
   std::vector<std::uint64_t> RunSlice(const StepPlan& plan, const SequenceSlice& slice,
                                       StepOutput* output);
 
   const SchedulerOptions options_;
+  std::map<SequenceId, std::map<int, std::int32_t>> announced_;  // position → token
   std::vector<std::uint64_t> keys_;  // [block_count, block_size]
   std::vector<Window> snapshots_;    // [block_count]
   std::vector<Slot> slots_;          // [max_num_seqs]

@@ -83,6 +83,24 @@ TEST(JobBoardTest, CloseReleasesWaitingWorkers) {
   for (std::thread& worker : workers) worker.join();
 }
 
+TEST(JobBoardTest, IdleIsWhenNothingIsUpOrRunning) {
+  JobBoard board(2);
+  EXPECT_TRUE(board.WaitUntilIdle());
+  board.Post(1);
+  std::atomic<bool> idle{false};
+  std::thread waiter([&] {
+    EXPECT_TRUE(board.WaitUntilIdle());
+    idle = true;
+    EXPECT_FALSE((board.Close(), board.WaitUntilIdle())) << "closed";
+  });
+  board.Finish(*board.WaitForJob());
+  const JobBoard::Job last = *board.WaitForJob();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_FALSE(idle) << "the second layer's job runs";
+  board.Finish(last);
+  waiter.join();
+}
+
 // Each job writes plain ints; whoever sees the layer ready must see them.
 TEST(JobBoardTest, ReadinessPublishesTheJobsWork) {
   constexpr int kLayers = 3;

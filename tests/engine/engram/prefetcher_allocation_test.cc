@@ -33,7 +33,12 @@ void ExpectNoAllocation(EngramPrefetcherOptions options) {
   std::mt19937 random(1);
   std::vector<testing_support::RandomStep> steps;
   for (int i = 0; i < 30; ++i) {
-    steps.push_back(testing_support::MakeRandomStep(options.rows_max, 3, &random));
+    testing_support::RandomStep& step =
+        steps.emplace_back(testing_support::MakeRandomStep(options.rows_max, 3, &random));
+    if (options.upcoming_tokens_max == 0) continue;
+    step.plan.upcoming_ids.assign(options.upcoming_tokens_max, i);
+    step.plan.upcoming.push_back({.sequence = SequenceId(i % 3),
+                                  .token_count = options.upcoming_tokens_max});
   }
   EngramPrefetcher prefetcher(world.config, world.token_map,
                               testing_support::Pointers(tables), options);
@@ -50,7 +55,9 @@ TEST(PrefetcherAllocationTest, AtLayer) {
   ExpectNoAllocation({.mode = EngramPrefetchMode::kAtLayer, .workers = 0, .rows_max = 1200});
 }
 
-TEST(PrefetcherAllocationTest, Ahead) { ExpectNoAllocation({.workers = 3, .rows_max = 1200}); }
+TEST(PrefetcherAllocationTest, Ahead) {
+  ExpectNoAllocation({.workers = 3, .rows_max = 1200, .upcoming_tokens_max = 700});
+}
 
 TEST(PrefetcherAllocationTest, TheCounterCounts) {
   const std::uint64_t before = allocations;
