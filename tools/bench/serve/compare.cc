@@ -27,23 +27,32 @@ std::string Change(double a, double b) {
 
 }  // namespace
 
-std::string CompareResults(const Json& a, const Json& b) {
-  std::string out = absl::StrFormat("%-36s %14s %14s %10s\n", "", "A", "B", "change");
-  std::string differences;
+Comparison CompareResults(const Json& a, const Json& b) {
+  Comparison out;
   for (const auto& [key, value] : a.items()) {
     const auto other = b.find(key);
     if (other == b.end()) continue;
     if (IsSetting(key)) {
-      if (value != *other) {
-        absl::StrAppend(&differences, "  ", key, ": ", value.dump(), " / ", other->dump(), "\n");
-      }
+      if (value != *other) out.differences.push_back({key, value.dump(), other->dump()});
     } else if (value.is_number() && other->is_number()) {
       const double from = value.get<double>();
       const double to = other->get<double>();
-      absl::StrAppendFormat(&out, "%-36s %14.2f %14.2f %10s\n", key, from, to, Change(from, to));
+      out.numbers.push_back({key, from, to, Change(from, to)});
     }
   }
-  if (!differences.empty()) absl::StrAppend(&out, "Not the same load:\n", differences);
+  return out;
+}
+
+std::string ComparisonText(const Comparison& comparison) {
+  std::string out = absl::StrFormat("%-36s %14s %14s %10s\n", "", "A", "B", "change");
+  for (const ComparedNumber& number : comparison.numbers) {
+    absl::StrAppendFormat(&out, "%-36s %14.2f %14.2f %10s\n", number.key, number.a, number.b,
+                          number.change);
+  }
+  if (!comparison.differences.empty()) out += "Not the same load:\n";
+  for (const ComparedSetting& setting : comparison.differences) {
+    absl::StrAppend(&out, "  ", setting.key, ": ", setting.a, " / ", setting.b, "\n");
+  }
   return out;
 }
 

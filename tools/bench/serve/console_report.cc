@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -98,10 +99,13 @@ std::string ConsoleReport(const RunResult& result, const Options& options) {
     out += LatencyBlock(NameOf(metric), m.latencies_ms.at(metric));
   }
   out += Errors(result);
-  const double lag_ms = result.client_lag_ms.percentiles.front().second;
+  const double lag_ms = result.client.loop_late_ms.percentiles.front().second;
+  const double send_ms = result.client.send_late_ms.percentiles.front().second;
   out += Heading("Client", '-');
   out += Row("P99 event loop lag (ms)", lag_ms);
-  if (lag_ms > kLagWarningMs) {
+  out += Row("P99 send lateness (ms)", send_ms);
+  out += Row("CPU used (cores)", result.client.cpu_cores);
+  if (std::max(lag_ms, send_ms) > kLagWarningMs) {
     out += "The client itself was late: its machine is too busy for these numbers.\n";
   }
   out += std::string(kWidth, '=') + "\n";

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sends the load and keeps its records. An open loop starts conversations at times fixed
-// beforehand; a closed loop starts one whenever another ends. The turns of a conversation follow
-// each other at once.
+// beforehand; a closed loop starts one whenever another ends, and waits a little if that one
+// failed. The turns of a conversation follow each other at once. Nothing is sent twice.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,13 +58,18 @@ class Driver {
   struct Running;
 
   void OnArrivals();
-  void LaunchWaiting();
-  void StartConversation(double scheduled_s);
-  void StartTurn(std::shared_ptr<Running> running, double scheduled_s);
+  // `slot_free_s`: since when there is room for the first of them.
+  void LaunchWaiting(double slot_free_s);
+  void StartConversation(double scheduled_s, double ready_s);
+  void StartNext();  // closed loop: due now
+  void StartTurn(std::shared_ptr<Running> running, double scheduled_s, double ready_s);
   void OnTurnEnd(std::shared_ptr<Running> running, RequestRecord* record);
+  void RestSlot(const RequestRecord& failed);
+  void OnRested();
   bool MayStartAnother() const;
   void StopIfDone();
   void WatchLoop();
+  void DropTimers();
   void Report();
   bool HasFreeSlot() const;
 
@@ -77,6 +83,7 @@ class Driver {
   std::vector<double> arrivals_;  // open loop
   std::size_t next_arrival_ = 0;
   std::deque<double> waiting_;  // scheduled times that found no free slot
+  std::multiset<double> rested_at_;  // closed loop: when slots may be filled again
   std::int64_t started_ = 0;    // conversations
   int in_flight_ = 0;           // conversations
   std::deque<RequestRecord> records_;  // a deque: backends hold pointers into it
@@ -85,8 +92,10 @@ class Driver {
   std::int64_t ttft_count_ = 0;
   double next_report_s_ = 0;
   double duration_s_ = 0;
+  bool ended_ = false;
   std::vector<double> loop_lags_s_;
   boost::asio::steady_timer arrival_timer_;
+  boost::asio::steady_timer rest_timer_;
   boost::asio::steady_timer watch_timer_;
 };
 

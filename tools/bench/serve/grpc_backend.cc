@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "tools/bench/serve/answer_checker.h"
 
@@ -29,6 +30,16 @@ const char* FinishName(v1::FinishReason reason) {
   if (reason == v1::FINISH_REASON_STOP) return "stop";
   if (reason == v1::FINISH_REASON_LENGTH) return "length";
   return reason == v1::FINISH_REASON_TIME_LIMIT ? "time_limit" : "aborted";
+}
+
+// How long the server asks to be left alone, as gRPC's own retries read it.
+std::optional<double> Pushback(const grpc::ClientContext& context) {
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto found = trailers.find("grpc-retry-pushback-ms");
+  if (found == trailers.end()) return std::nullopt;
+  double ms = 0;
+  const bool read = absl::SimpleAtod({found->second.data(), found->second.size()}, &ms);
+  return read && ms >= 0 ? std::optional(ms / 1000) : std::nullopt;  // negative: never
 }
 
 v1::GenerateRequest SamplingRequest(const SamplingOptions& sampling) {
@@ -92,6 +103,7 @@ class GrpcBackend::Call final : public grpc::ClientReadReactor<v1::GenerateStrea
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
       checker_.Fail("timeout", status.error_message());
     } else if (!status.ok()) {
+      record_->retry_after_s = Pushback(context_);
       checker_.Fail(absl::StrCat("grpc_", CodeName(status.error_code())), status.error_message());
     }
     checker_.Close(backend_->clock_.Now());

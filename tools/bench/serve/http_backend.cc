@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/strings.h"
 #include "tools/bench/serve/openai_request.h"
@@ -73,9 +74,13 @@ void HttpBackend::Start(const RequestSpec& request, RequestRecord* record,
 
 HttpSink HttpBackend::SinkOf(Stream* stream) {
   return {.on_header =
-              [stream](int status, std::string_view reason) {
-                stream->status = status;
-                stream->reason = reason;
+              [stream](const HttpHead& head) {
+                stream->status = head.status;
+                stream->reason = head.reason;
+                double seconds = 0;  // a date, the other form, is not read
+                if (absl::SimpleAtod(ToAbsl(head.retry_after), &seconds) && seconds >= 0) {
+                  stream->record->retry_after_s = seconds;
+                }
               },
           .on_body =
               [this, stream](std::string_view bytes) {

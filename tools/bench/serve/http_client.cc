@@ -30,8 +30,12 @@ bool ParseBuffered(boost::beast::flat_buffer& buffer,
     if (error && error != http::error::need_more) return false;
     if (parser.is_header_done() && !header_seen) {
       header_seen = true;
-      const auto reason = parser.get().reason();
-      sink.on_header(parser.get().result_int(), {reason.data(), reason.size()});
+      const auto& head = parser.get();
+      const auto reason = head.reason();
+      const auto retry_after = head[http::field::retry_after];
+      sink.on_header({.status = static_cast<int>(head.result_int()),
+                      .reason = {reason.data(), reason.size()},
+                      .retry_after = {retry_after.data(), retry_after.size()}});
     }
     std::string& body = parser.get().body();
     if (!body.empty()) sink.on_body(body);
@@ -59,9 +63,9 @@ asio::awaitable<void> FetchInto(asio::io_context& io, const HttpUrl& url, const 
   }
   HttpAnswer answer;
   const HttpSink sink{.on_header =
-                          [&answer](int status, std::string_view reason) {
-                            answer.status = status;
-                            answer.reason = std::string(reason);
+                          [&answer](const HttpHead& head) {
+                            answer.status = head.status;
+                            answer.reason = std::string(head.reason);
                           },
                       .on_body = [&answer](std::string_view bytes) { answer.body += bytes; }};
   const std::string request = SerialiseCall(url, call);

@@ -33,9 +33,16 @@ struct HttpCall {
 // The bytes of the request, `call.body` included.
 std::string SerialiseCall(const HttpUrl& url, const HttpCall& call);
 
+// The head of an answer, for as long as on_header runs.
+struct HttpHead {
+  int status = 0;
+  std::string_view reason;       // of the status line
+  std::string_view retry_after;  // "" without such a header
+};
+
 // Who reads an answer as it comes.
 struct HttpSink {
-  std::function<void(int status, std::string_view reason)> on_header;
+  std::function<void(const HttpHead& head)> on_header;
   std::function<void(std::string_view bytes)> on_body;
 };
 

@@ -11,6 +11,7 @@
 #include "tools/bench/serve/options.h"
 #include "tools/bench/serve/result.h"
 #include "tools/bench/serve/serve_command.h"
+#include "tools/bench/serve/write_file.h"
 
 namespace engram::bench {
 namespace {
@@ -35,13 +36,18 @@ int Serve(const RawFlags& raw, Options* options) {
   return result->metrics.completed > 0 ? 0 : 2;
 }
 
-int Compare(const std::string& a_path, const std::string& b_path) {
+int Compare(const std::string& a_path, const std::string& b_path, const std::string& html) {
   const auto a = ReadResult(a_path);
   if (!a.ok()) return Complain(a.status());
   const auto b = ReadResult(b_path);
   if (!b.ok()) return Complain(b.status());
   std::printf("A: %s\nB: %s\n", a_path.c_str(), b_path.c_str());
-  std::fputs(CompareResults(*a, *b).c_str(), stdout);
+  std::fputs(ComparisonText(CompareResults(*a, *b)).c_str(), stdout);
+  if (html.empty()) return 0;
+  const absl::Status written =
+      WriteFile(html, ComparisonHtml({a_path, *a}, {b_path, *b}), /*append=*/false);
+  if (!written.ok()) return Complain(written);
+  std::printf("Written: %s\n", html.c_str());
   return 0;
 }
 
@@ -53,12 +59,13 @@ int Main(int argc, char** argv) {
   RawFlags raw;
   CLI::App* serve = app.add_subcommand("serve", "Send a load, report latencies and throughput");
   AddServeFlags(*serve, &options, &raw);
-  std::string a_path, b_path;
+  std::string a_path, b_path, html;
   CLI::App* compare = app.add_subcommand("compare", "Two result files side by side");
   compare->add_option("A", a_path, "Result file")->required();
   compare->add_option("B", b_path, "Result file")->required();
+  compare->add_option("--html", html, "Write both runs' plots on the same axes, one file");
   CLI11_PARSE(app, argc, argv);
-  return serve->parsed() ? Serve(raw, &options) : Compare(a_path, b_path);
+  return serve->parsed() ? Serve(raw, &options) : Compare(a_path, b_path, html);
 }
 
 }  // namespace

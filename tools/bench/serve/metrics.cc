@@ -5,11 +5,11 @@
 #include <cmath>
 #include <numeric>
 
-
 namespace engram::bench {
 namespace {
 
 constexpr double kMsPerSecond = 1000;
+constexpr int kQuantileSteps = 200;
 
 bool MeetsObjectives(const RequestRecord& record, const MetricOptions& options) {
   for (const auto& [metric, limit_ms] : options.goodput) {
@@ -22,8 +22,8 @@ bool MeetsObjectives(const RequestRecord& record, const MetricOptions& options) 
   return true;
 }
 
-// The most requests that were under way at one moment.
-int PeakConcurrency(const std::vector<RequestRecord>& records) {
+// Requests under way, at each moment that this changed.
+std::vector<std::pair<double, int>> UnderWay(const std::vector<RequestRecord>& records) {
   std::vector<std::pair<double, int>> changes;
   for (const RequestRecord& record : records) {
     changes.emplace_back(record.sent_s, +1);
@@ -32,9 +32,23 @@ int PeakConcurrency(const std::vector<RequestRecord>& records) {
   // An end sorts before a start at the same time: they did not overlap.
   std::sort(changes.begin(), changes.end());
   int now = 0;
-  int peak = 0;
-  for (const auto& [time, change] : changes) peak = std::max(peak, now += change);
-  return peak;
+  for (auto& [time, change] : changes) change = now += change;
+  return changes;
+}
+
+std::vector<std::pair<double, int>> Thinned(const std::vector<std::pair<double, int>>& changes) {
+  constexpr double kStepS = 0.1;
+  std::vector<std::pair<double, int>> out;
+  for (const auto& [time, count] : changes) {
+    if (!out.empty() && time - out.back().first < kStepS) {
+      out.back().second = std::max(out.back().second, count);
+    } else {
+      out.emplace_back(time, count);
+    }
+  }
+  // How it ended, which no peak may hide.
+  if (!changes.empty()) out.emplace_back(changes.back());
+  return out;
 }
 
 std::vector<double> TokensPerSecond(const std::vector<RequestRecord>& records) {
@@ -68,6 +82,8 @@ double TimeToFirstToken(const RequestRecord& record) {
 }
 
 double EndToEndLatency(const RequestRecord& record) { return record.end_s - record.scheduled_s; }
+
+double SendLateness(const RequestRecord& record) { return record.sent_s - record.ready_s; }
 
 std::optional<double> TimePerOutputToken(const RequestRecord& record) {
   if (record.messages.empty()) return std::nullopt;
@@ -105,6 +121,9 @@ Distribution Summarise(std::vector<double> values, const std::vector<double>& pe
   for (const double value : values) squares += (value - out.mean) * (value - out.mean);
   out.std = std::sqrt(squares / count);
   for (const double p : percentiles) out.percentiles.emplace_back(p, Percentile(values, p));
+  for (int i = 0; i <= kQuantileSteps && !values.empty(); ++i) {
+    out.quantiles.push_back(Percentile(values, 100.0 * i / kQuantileSteps));
+  }
   return out;
 }
 
@@ -136,7 +155,11 @@ BenchMetrics ComputeMetrics(const std::vector<RequestRecord>& records, double du
   for (const double tokens : out.output_tokens_per_s) {
     out.max_output_tokens_per_s = std::max(out.max_output_tokens_per_s, tokens);
   }
-  out.max_concurrent_requests = PeakConcurrency(records);
+  const std::vector<std::pair<double, int>> under_way = UnderWay(records);
+  for (const auto& [time, count] : under_way) {
+    out.max_concurrent_requests = std::max(out.max_concurrent_requests, count);
+  }
+  out.open_requests = Thinned(under_way);
   const auto summarise = [&](const char* name, std::vector<double> values) {
     out.latencies_ms[name] = Summarise(std::move(values), options.percentiles);
   };

@@ -17,6 +17,8 @@ namespace engram::bench {
 // when the client got to it, a stalled server would hide the requests that it held up.
 double TimeToFirstToken(const RequestRecord& record);
 double EndToEndLatency(const RequestRecord& record);
+// How late the client itself was: from when it was due and had a free slot to when it was sent.
+double SendLateness(const RequestRecord& record);
 // Mean time of the tokens after the first message's; absent with none.
 std::optional<double> TimePerOutputToken(const RequestRecord& record);
 // One per token after the first message's. A message of k tokens that comes g after the one before
@@ -29,6 +31,8 @@ struct Distribution {
   double median = 0;
   double std = 0;                                      // of the population
   std::vector<std::pair<double, double>> percentiles;  // asked for -> value
+  // From the least (0 %) to the greatest (100 %) in steps of half a per cent; empty without values.
+  std::vector<double> quantiles;
 };
 // Percentiles are interpolated linearly between the two nearest values, as numpy does.
 Distribution Summarise(std::vector<double> values, const std::vector<double>& percentiles);
@@ -51,6 +55,9 @@ struct BenchMetrics {
   std::map<std::string, Distribution> latencies_ms;
   // Output tokens that arrived in each second, of all requests.
   std::vector<double> output_tokens_per_s;
+  // (second, requests under way), whenever that changed; at most ten a second, each the most since
+  // the one before.
+  std::vector<std::pair<double, int>> open_requests;
 };
 
 struct MetricOptions {

@@ -68,7 +68,7 @@ asio::awaitable<void> PollQueue(asio::io_context& io, const RunClock& clock, Htt
     const absl::Status connected = co_await connection.Connect(endpoints);
     std::string page;
     int status = 0;
-    const HttpSink sink{.on_header = [&status](int code, std::string_view) { status = code; },
+    const HttpSink sink{.on_header = [&status](const HttpHead& head) { status = head.status; },
                         .on_body = [&page](std::string_view bytes) { page += bytes; }};
     QueueSample sample{.at_s = clock.Now()};
     if (connected.ok()) {

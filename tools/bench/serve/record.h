@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +33,8 @@ struct TokenMessage {
 
 struct RequestRecord {
   double scheduled_s = 0;  // when it should have left
-  double sent_s = 0;       // when it did
+  double ready_s = 0;      // when only this client's own speed still held it back
+  double sent_s = 0;       // when it left, or began to connect
   double end_s = 0;        // when the last byte came, or the error
   std::vector<TokenMessage> messages;
   int prompt_tokens = 0;
@@ -40,6 +42,7 @@ struct RequestRecord {
   std::string text;
   std::string error_kind;  // "": complete, and all checks held
   std::string error;       // a sentence
+  std::optional<double> retry_after_s;  // how long a server that refused wants to be left alone
 
   bool ok() const { return error_kind.empty(); }
 };

@@ -14,11 +14,18 @@
 
 namespace engram::bench {
 
+// How the client itself did. Of both distributions percentile 99 is asked for.
+struct ClientHealth {
+  Distribution loop_late_ms;  // its event loop woke up late
+  Distribution send_late_ms;  // requests left late
+  double cpu_cores = 0;       // CPU time over duration
+};
+
 struct RunResult {
   std::string date;  // "YYYYMMDD-HHMMSS", UTC
   std::string model;
   BenchMetrics metrics;
-  Distribution client_lag_ms;  // of the client's own event loop; percentile 99 is asked for
+  ClientHealth client;
   std::vector<RequestRecord> records;
   std::vector<QueueSample> queue;
 };

@@ -2,11 +2,11 @@
 // The result as JSON, and the files of a run.
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "tools/bench/serve/result.h"
+#include "tools/bench/serve/write_file.h"
 
 namespace engram::bench {
 namespace {
@@ -68,15 +68,18 @@ std::string FileName(const RunResult& result, const Options& options) {
   return absl::StrCat(label, "-", rate, "qps", concurrency, "-", model, "-", result.date, ".json");
 }
 
-absl::Status WriteText(const std::string& path, const std::string& text, bool append) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  std::ofstream file(path, append ? std::ios::app : std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) return absl::UnavailableError(absl::StrCat(path, ": cannot write"));
-  return absl::OkStatus();
+double InMicroseconds(double value) { return std::round(value * 1000) / 1000; }
+
+// The curves of the reports, so that a comparison can draw them without --save-detailed.
+Json QuantilesJson(const BenchMetrics& metrics) {
+  Json out = Json::object();
+  for (const char* metric : {"ttft", "tpot", "itl", "e2el"}) {
+    Json& values = out[metric] = Json::array();
+    for (const double ms : metrics.latencies_ms.at(metric).quantiles) {
+      values.push_back(InMicroseconds(ms));
+    }
+  }
+  return out;
 }
 
 }  // namespace
@@ -115,11 +118,16 @@ Json ResultJson(const RunResult& result, const Options& options, bool detailed) 
     AddDistribution(metric, m.latencies_ms.at(metric), &out);
   }
   out["errors_by_kind"] = m.errors_by_kind;
-  out["mean_client_lag_ms"] = result.client_lag_ms.mean;
-  out["p99_client_lag_ms"] = result.client_lag_ms.percentiles.front().second;
+  out["mean_client_lag_ms"] = result.client.loop_late_ms.mean;
+  out["p99_client_lag_ms"] = result.client.loop_late_ms.percentiles.front().second;
+  out["mean_send_lateness_ms"] = result.client.send_late_ms.mean;
+  out["p99_send_lateness_ms"] = result.client.send_late_ms.percentiles.front().second;
+  out["client_cpu_cores"] = result.client.cpu_cores;
   out["dataset_name"] = options.dataset.name;
   out["seed"] = options.load.seed;
   out["output_tokens_per_s"] = m.output_tokens_per_s;
+  out["latency_quantiles_ms"] = QuantilesJson(m);
+  out["open_requests"] = m.open_requests;
   AddQueue(result, &out);
   return out;
 }
@@ -133,11 +141,11 @@ absl::Status SaveResult(const RunResult& result, const Options& options,
         (std::filesystem::path(report.result_dir) / FileName(result, options)).string();
     // A model may write bytes that are no UTF-8 together.
     const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-    RETURN_IF_ERROR(WriteText(path, text, report.append_result));
+    RETURN_IF_ERROR(WriteFile(path, text, report.append_result));
     written->push_back(path);
   }
   if (!report.html.empty()) {
-    RETURN_IF_ERROR(WriteText(report.html, HtmlReport(result, options), /*append=*/false));
+    RETURN_IF_ERROR(WriteFile(report.html, HtmlReport(result, options), /*append=*/false));
     written->push_back(report.html);
   }
   return absl::OkStatus();

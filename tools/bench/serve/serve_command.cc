@@ -21,9 +21,9 @@
 namespace engram::bench {
 namespace {
 
-// Warm-ups ask what the run will not ask, so that no prompt is found in the prefix cache.
-constexpr std::int64_t kWarmupFirstIndex = 1'000'000'000;
-constexpr int kChatPromptsMax = 1000;
+// Prompts that are made before a run of unknown length; a longer one asks them again.
+constexpr int kPromptsOfDuration = 1000;
+constexpr std::int64_t kFarIndex = 1'000'000'000;
 
 struct Session {
   boost::asio::io_context io{1};
@@ -95,12 +95,20 @@ absl::Status MakeDataset(Session* session, Options* options) {
   RETURN_IF_ERROR(FindVocabSize(*session, options));
   session->dataset = MakeTokenDataset(wanted, seed);
   if (!options->chat()) return absl::OkStatus();
-  const int count = static_cast<int>(
-      load.num_prompts == 0 ? kChatPromptsMax
-                            : std::min<std::int64_t>(load.num_prompts, kChatPromptsMax));
-  ASSIGN_OR_RETURN(session->dataset, DetokenizeDataset(session->url, options->target,
-                                                       *session->dataset, count));
+  const std::int64_t prompts = load.num_prompts > 0 ? load.num_prompts : kPromptsOfDuration;
+  ASSIGN_OR_RETURN(session->dataset,
+                   DetokenizeDataset(session->url, options->target, *session->dataset,
+                                     static_cast<int>(prompts) + load.num_warmups));
   return absl::OkStatus();
+}
+
+// Warm-ups ask what the run will not ask, so that no prompt is found in the prefix cache: what
+// comes after it. A file that has no more entries begins again; of an endless dataset that the run
+// takes an unknown part of, something far away.
+std::int64_t WarmUpFirstIndex(const Session& session, const LoadOptions& load) {
+  if (load.num_prompts > 0) return load.num_prompts;
+  const std::int64_t size = session.dataset->size();
+  return size > 0 ? std::max<std::int64_t>(size - load.num_warmups, 0) : kFarIndex;
 }
 
 // Errors of warm-ups are errors of the run: it would only fail more slowly.
@@ -112,7 +120,7 @@ absl::Status WarmUp(Session* session, const Options& options, const std::string&
   Driver driver(session->io, session->clock, *session->backend, *session->dataset,
                 {.load = load,
                  .request_id_prefix = prefix + "warmup-",
-                 .first_index = kWarmupFirstIndex,
+                 .first_index = WarmUpFirstIndex(*session, options.load),
                  .report_every_s = 1,
                  .report = nullptr});
   driver.Run();
@@ -155,6 +163,12 @@ std::vector<double> InMs(std::vector<double> seconds) {
   return seconds;
 }
 
+std::vector<double> SendLatenesses(const std::vector<RequestRecord>& records) {
+  std::vector<double> out;
+  for (const RequestRecord& record : records) out.push_back(SendLateness(record));
+  return out;
+}
+
 }  // namespace
 
 absl::StatusOr<RunResult> RunServe(Options* options) {
@@ -178,7 +192,9 @@ absl::StatusOr<RunResult> RunServe(Options* options) {
     params.report = [&line](const LoadProgress& progress) { line.Show(progress); };
   }
   Driver driver(session.io, session.clock, *session.backend, *session.dataset, params);
+  const std::clock_t cpu_before = std::clock();
   driver.Run();
+  const double cpu_s = static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC;
   line.End();
 
   RunResult result;
@@ -188,7 +204,9 @@ absl::StatusOr<RunResult> RunServe(Options* options) {
   result.metrics = ComputeMetrics(result.records, driver.duration_s(),
                                   {.percentiles = options->report.percentiles,
                                    .goodput = options->report.goodput});
-  result.client_lag_ms = Summarise(InMs(driver.loop_lags_s()), {99});
+  result.client = {.loop_late_ms = Summarise(InMs(driver.loop_lags_s()), {99}),
+                   .send_late_ms = Summarise(InMs(SendLatenesses(result.records)), {99}),
+                   .cpu_cores = cpu_s / std::max(driver.duration_s(), 1e-9)};
   result.queue = std::move(session.queue);
   return result;
 }

@@ -9,7 +9,7 @@
 namespace engram::bench {
 
 struct ChartLine {
-  std::string name;
+  std::string name;  // "": not in the legend
   std::vector<std::pair<double, double>> points;  // x ascending
 };
 

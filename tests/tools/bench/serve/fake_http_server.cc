@@ -31,7 +31,7 @@ std::string ReadRequest(int socket) {
 
 }  // namespace
 
-FakeHttpServer::FakeHttpServer(Script script) : script_(std::move(script)) {
+FakeHttpServer::FakeHttpServer(Answer answer) : answer_(std::move(answer)) {
   listener_ = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -74,16 +74,17 @@ void FakeHttpServer::Serve(int socket) {
   for (;;) {
     const std::string request = ReadRequest(socket);
     if (request.empty()) return;
+    const Script script = answer_(request);
     Played played{.received = std::chrono::steady_clock::now(), .sent = {}};
-    for (std::size_t i = 0; i < script_.parts.size(); ++i) {
-      const ScriptPart& part = script_.parts[i];
+    for (std::size_t i = 0; i < script.parts.size(); ++i) {
+      const ScriptPart& part = script.parts[i];
       std::this_thread::sleep_for(std::chrono::milliseconds(part.delay_ms));
       played.sent.push_back(std::chrono::steady_clock::now());
       // Noted before the last bytes leave: whoever has them finds the note.
-      if (i + 1 == script_.parts.size()) Note(request, played);
+      if (i + 1 == script.parts.size()) Note(request, played);
       send(socket, part.bytes.data(), part.bytes.size(), MSG_NOSIGNAL);
     }
-    if (!script_.close) continue;
+    if (!script.close) continue;
     shutdown(socket, SHUT_RDWR);
     return;
   }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -31,8 +32,13 @@ class FakeHttpServer {
     std::vector<Time> sent;
   };
 
+  // What a request, head and body, is answered with. Called from many threads.
+  using Answer = std::function<Script(const std::string& request)>;
+
+  explicit FakeHttpServer(Answer answer);
   // Answers every request with `script`.
-  explicit FakeHttpServer(Script script);
+  explicit FakeHttpServer(Script script)
+      : FakeHttpServer([script = std::move(script)](const std::string&) { return script; }) {}
   ~FakeHttpServer();
 
   int port() const { return port_; }
@@ -45,7 +51,7 @@ class FakeHttpServer {
   void Serve(int socket);
   void Note(const std::string& request, const Played& played);
 
-  const Script script_;
+  const Answer answer_;
   int listener_ = 0;
   int port_ = 0;
   std::atomic<int> connections_{0};

@@ -28,6 +28,7 @@ struct GrpcScript {
   bool usage = true;
   std::string second_id = "";  // "": the first one's
   grpc::Status status = {};
+  std::string pushback_ms = "";  // "": not said
 };
 
 class FakeService final : public v1::GenerationService::Service {
@@ -48,9 +49,12 @@ class FakeService final : public v1::GenerationService::Service {
     return sent_;
   }
 
-  grpc::Status GenerateStream(grpc::ServerContext*, const v1::GenerateRequest* request,
+  grpc::Status GenerateStream(grpc::ServerContext* context, const v1::GenerateRequest* request,
                               grpc::ServerWriter<v1::GenerateStreamResponse>* writer) override {
     std::vector<Time> times{std::chrono::steady_clock::now()};
+    if (!script_.pushback_ms.empty()) {
+      context->AddTrailingMetadata("grpc-retry-pushback-ms", script_.pushback_ms);
+    }
     for (int i = 0; i < script_.tokens; ++i) {
       std::this_thread::sleep_for(
           std::chrono::milliseconds(i == 0 ? script_.first_ms : script_.gap_ms));
@@ -159,6 +163,18 @@ TEST(GrpcBackendTest, FailuresHaveKinds) {
   EXPECT_EQ(KindOf({.tokens = 0, .status = {grpc::StatusCode::RESOURCE_EXHAUSTED, "full"}}),
             "grpc_RESOURCE_EXHAUSTED");
   EXPECT_EQ(KindOf({.first_ms = 400}, 0.1), "timeout");
+}
+
+TEST(GrpcBackendTest, ReadsHowLongARefusalAsksToWait) {
+  const auto retry_after = [](const std::string& pushback_ms) {
+    FakeService service({.tokens = 0, .status = {grpc::StatusCode::RESOURCE_EXHAUSTED, "full"},
+                         .pushback_ms = pushback_ms});
+    RunClock clock;
+    return Drive(service.port(), 1, &clock).at(0).retry_after_s;
+  };
+  EXPECT_EQ(retry_after("250"), 0.25);
+  EXPECT_EQ(retry_after(""), std::nullopt);
+  EXPECT_EQ(retry_after("-1"), std::nullopt);
 }
 
 TEST(GrpcBackendTest, NobodyListens) {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "gtest/gtest.h"
 #include "tests/tools/bench/serve/fake_http_server.h"
+#include "tests/tools/bench/serve/openai_script.h"
 #include "tools/bench/serve/driver.h"
 #include "tools/bench/serve/metrics.h"
 
@@ -17,33 +17,9 @@ namespace {
 
 constexpr int kTokens = 5;
 
-std::string Chunked(const std::string& bytes) {
-  char size[16];
-  std::snprintf(size, sizeof(size), "%zx\r\n", bytes.size());
-  return size + bytes + "\r\n";
-}
-std::string Event(const std::string& json) { return Chunked("data: " + json + "\n\n"); }
-std::string Token(int id, bool last) {
-  return Event("{\"id\":\"a\",\"choices\":[{\"text\":\"x\",\"token_ids\":[" + std::to_string(id) +
-               "],\"finish_reason\":" + (last ? "\"length\"" : "null") + "}]}");
-}
-const char kHeader[] =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-
-std::string End(int completion_tokens) {
-  return Event("{\"id\":\"a\",\"choices\":[],\"usage\":{\"prompt_tokens\":2,"
-               "\"completion_tokens\":" + std::to_string(completion_tokens) + "}}") +
-         Chunked("data: [DONE]\n\n") + "0\r\n\r\n";
-}
-
 Script GoodScript(int first_ms, int gap_ms) {
-  Script script;
-  script.parts.push_back({first_ms, kHeader + Token(0, false)});
-  for (int i = 1; i < kTokens; ++i) {
-    script.parts.push_back({gap_ms, Token(i, i + 1 == kTokens)});
-  }
-  script.parts.back().bytes += End(kTokens);
-  return script;
+  return StreamScript({.prompt_tokens = 2, .tokens = kTokens, .first_ms = first_ms,
+                       .gap_ms = gap_ms});
 }
 
 class OnePrompt final : public Dataset {
@@ -157,24 +133,57 @@ std::string KindOf(const Script& script, double timeout_s = 60) {
 }
 
 TEST(HttpBackendTest, FailuresHaveKinds) {
-  const std::string begun = kHeader + Token(0, false);
-  const std::string rest = Token(1, false) + Token(2, false) + Token(3, false) + Token(4, true);
-  const std::string no_done = Event("{\"id\":\"a\",\"choices\":[],\"usage\":{\"prompt_tokens\":2,"
-                                    "\"completion_tokens\":5}}") + "0\r\n\r\n";
+  const std::string begun = kStreamHead + TokenEvent(0, false);
+  std::string rest;
+  for (int i = 1; i < kTokens; ++i) rest += TokenEvent(i, i + 1 == kTokens);
+  const std::string no_done = UsageEvent(2, 5) + kStreamEnd;
+  const std::string done = DoneEvent() + kStreamEnd;
   EXPECT_EQ(KindOf({.parts = {{0, begun}}, .close = true}), "lost_stream");
   EXPECT_EQ(KindOf({.parts = {{0, begun + rest + no_done}}}), "missing_done");
-  EXPECT_EQ(KindOf({.parts = {{0, begun + rest + End(4)}}}), "usage_mismatch");
-  EXPECT_EQ(KindOf({.parts = {{0, kHeader + Token(0, true) + End(1)}}}), "short_stream");
-  const std::string full = "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 2\r\n\r\n{}";
+  EXPECT_EQ(KindOf({.parts = {{0, begun + rest + UsageEvent(2, 4) + done}}}), "usage_mismatch");
+  EXPECT_EQ(KindOf({.parts = {{0, kStreamHead + TokenEvent(0, true) + UsageEvent(2, 1) + done}}}),
+            "short_stream");
+  const std::string full = JsonAnswer("429 Too Many Requests", "{}");
   EXPECT_EQ(KindOf({.parts = {{0, full}}}), "http_429");
   EXPECT_EQ(KindOf({.parts = {{0, "SMTP\r\n\r\n"}}, .close = true}), "bad_stream");
   EXPECT_EQ(KindOf({.parts = {{0, ""}}, .close = true}), "lost_stream");
   EXPECT_EQ(KindOf({.parts = {{0, begun}, {400, ""}}, .close = true}, 0.1), "timeout");
 }
 
+TEST(HttpBackendTest, ReadsHowLongARefusalAsksToWait) {
+  const auto retry_after = [](const std::string& header) {
+    FakeHttpServer server(
+        Script{.parts = {{0, JsonAnswer("429 Too Many Requests", "{}", header)}}});
+    RunClock clock;
+    return Drive(server.port(), Closed(1, 1), &clock).at(0).retry_after_s;
+  };
+  EXPECT_EQ(retry_after("Retry-After: 2\r\n"), 2);
+  EXPECT_EQ(retry_after(""), std::nullopt);
+  for (const char* unread : {"Wed, 21 Oct 2026 07:28:00 GMT", "-1", "nan", "soon"}) {
+    EXPECT_EQ(retry_after(std::string("Retry-After: ") + unread + "\r\n"), std::nullopt);
+  }
+}
+
+// Against a server that refuses at once a closed loop must not become a busy one: two slots, 0.2 s
+// between two tries of each.
+TEST(HttpBackendTest, AClosedLoopLeavesARefusingServerAlone) {
+  FakeHttpServer server(Script{
+      .parts = {{0, JsonAnswer("429 Too Many Requests", "{}", "Retry-After: 0.2\r\n")}}});
+  RunClock clock;
+  LoadOptions load = Closed(0, 2);
+  load.duration_s = 0.9;
+  const auto records = Drive(server.port(), load, &clock);
+  EXPECT_GE(records.size(), 4u);
+  EXPECT_LE(records.size(), 10u);  // at 0, 0.2, 0.4, 0.6 and 0.8 s
+  const BenchMetrics metrics = ComputeMetrics(records, 1, {.percentiles = {}, .goodput = {}});
+  EXPECT_EQ(metrics.completed, 0);
+  EXPECT_EQ(metrics.errors_by_kind,
+            (std::map<std::string, int>{{"http_429", static_cast<int>(records.size())}}));
+}
+
 TEST(HttpBackendTest, NobodyListens) {
   int port = 0;
-  { port = FakeHttpServer({}).port(); }
+  { port = FakeHttpServer(Script()).port(); }
   RunClock clock;
   const auto records = Drive(port, Closed(3, 1), &clock);
   ASSERT_EQ(records.size(), 3u);

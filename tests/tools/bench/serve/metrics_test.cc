@@ -57,6 +57,11 @@ TEST(MetricsTest, PercentilesAreThoseOfNumpy) {
   EXPECT_NEAR(d.mean, 4, 1e-12);
   EXPECT_NEAR(d.std, 3.5355339059327378, 1e-12);
   EXPECT_EQ(Summarise({}, {99}).percentiles[0].second, 0);
+  ASSERT_EQ(d.quantiles.size(), 201u);
+  EXPECT_EQ(d.quantiles[0], 1);
+  EXPECT_EQ(d.quantiles[200], 10);
+  EXPECT_NEAR(d.quantiles[180], 7.9, 1e-12);  // in steps of half a per cent
+  EXPECT_TRUE(Summarise({}, {}).quantiles.empty());
 }
 
 TEST(MetricsTest, FailedRequestsCountNowhereButAmongTheErrors) {
@@ -92,6 +97,14 @@ TEST(MetricsTest, PeaksAreTrueOverlapsAndWholeSeconds) {
   const BenchMetrics m = ComputeMetrics({Steady(0, 4), Steady(0.2, 4), Steady(1, 4)}, 2,
                                         {.percentiles = {}, .goodput = {}});
   EXPECT_EQ(m.max_concurrent_requests, 2);
+  // Thinned to tenths of a second, but for the end.
+  const std::vector<std::pair<double, int>> open = {{0.01, 1}, {0.21, 2}, {0.45, 0}, {1.01, 1}};
+  ASSERT_EQ(m.open_requests.size(), 6u);
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    EXPECT_NEAR(m.open_requests[i].first, open[i].first, 1e-9) << i;
+    EXPECT_EQ(m.open_requests[i].second, open[i].second) << i;
+  }
+  EXPECT_EQ(m.open_requests.back().second, 0);
   EXPECT_EQ(m.max_output_tokens_per_s, 8);
   ASSERT_EQ(m.output_tokens_per_s.size(), 2u);
   EXPECT_EQ(m.output_tokens_per_s[1], 4);
