@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network, one idea a file. `lm.py` puts the parts together."""
