@@ -16,7 +16,7 @@ CARD = {"id": "demo", "engram": {"layers": [1, 3], "streams": 2}}
 
 # Token → its bytes. 5, 6, 7 are the three bytes of 明; 8 holds what XML must not see raw.
 PIECES = {0: b"<bos>", 2: b" tame", 3: b" the", 4: b" horse", 5: b"\xe6", 6: b"\x98", 7: b"\x8e", 8: b'<&">', 9: b"\n",
-          10: b"\x07", 11: b"\xff"}
+          10: b"\x07", 11: b"\xff", 12: "<｜User｜>".encode()}
 
 
 class RecordedServer:
@@ -126,8 +126,8 @@ class TestGates(unittest.TestCase):
         self.assertIn("tame", self.texts(root))
 
     def test_markup_blanks_and_control_characters_become_plain_text(self):
-        root, _ = self.draw(self.serve([8, 9, 10], [[0.5] * 4] * 3))
-        for shown in ('<&">', "↵", "␦"):
+        root, _ = self.draw(self.serve([8, 9, 10, 12], [[0.5] * 4] * 4))
+        for shown in ('<&">', "↵", "␦", "<|User|>"):
             self.assertIn(shown, self.texts(root))
 
     def test_a_long_text_is_wrapped_inside_the_picture(self):
