@@ -268,7 +268,9 @@ void ThreadedEngine::Deliver(TimePoint now, std::vector<SchedulerEvent> events) 
 void ThreadedEngine::Log(TimePoint now) {
   const std::optional<std::string> line =
       log_.Tick(now, metrics_.chunk_tokens(), metrics_.generated_tokens(), scheduler_.stats());
-  if (line.has_value()) LOG_INFO("{}", *line);
+  if (!line.has_value()) return;
+  const std::string note = executor_->TakeLogNote();
+  LOG_INFO("{}{}{}", *line, note.empty() ? "" : ", ", note);
 }
 
 }  // namespace

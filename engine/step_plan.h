@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
@@ -101,6 +102,9 @@ class StepExecutor {
  public:
   virtual ~StepExecutor() = default;
   virtual StepOutput Execute(const StepPlan& plan) = 0;
+  // What the engine's periodic log line should say about the steps since the last call; may be
+  // empty.
+  virtual std::string TakeLogNote() { return {}; }
 };
 
 }  // namespace engram

@@ -61,7 +61,7 @@ struct LoadedModel {
   std::unique_ptr<ModelRuntime> runtime;
 };
 
-ModelRuntimeOptions MakeRuntimeOptions(const Config& config) {
+ModelRuntimeOptions MakeRuntimeOptions(const Config& config, MetricsRegistry* metrics) {
   ModelRuntimeOptions options{
       .model_directory = config.model,
       .dummy_weights = config.dummy_weights,
@@ -73,6 +73,7 @@ ModelRuntimeOptions MakeRuntimeOptions(const Config& config) {
       .prefetch =
           config.engram_prefetch ? EngramPrefetchMode::kAhead : EngramPrefetchMode::kAtLayer,
       .prefetch_workers = config.engram_prefetch_workers,
+      .metrics = metrics,
   };
   std::random_device random;
   for (std::uint64_t& word : options.scheduler.prefix_hash_key) {
@@ -81,7 +82,7 @@ ModelRuntimeOptions MakeRuntimeOptions(const Config& config) {
   return options;
 }
 
-absl::StatusOr<LoadedModel> LoadModelFiles(const Config& config) {
+absl::StatusOr<LoadedModel> LoadModelFiles(const Config& config, MetricsRegistry* metrics) {
   LoadedModel model;
   LOG_INFO("loading {}", config.model);
   ASSIGN_OR_RETURN(const ModelConfig model_config, ModelConfig::Load(config.model));
@@ -94,7 +95,7 @@ absl::StatusOr<LoadedModel> LoadModelFiles(const Config& config) {
   if (model_config.has_engram()) token_map = BuildTokenMap(TokenSources(*model.tokenizer));
   ASSIGN_OR_RETURN(
       model.runtime,
-      ModelRuntime::Load(MakeRuntimeOptions(config), std::move(token_map),
+      ModelRuntime::Load(MakeRuntimeOptions(config, metrics), std::move(token_map),
                          [](std::string_view phase) { LOG_INFO("loading: {}", phase); }));
   return model;
 }
@@ -212,6 +213,9 @@ class Server {
     http_->Stop();
   }
 
+  // Of the whole process; the model's parts add theirs while it loads.
+  MetricsRegistry* metrics() { return &metrics_; }
+
   void PrintExample() const {
     const bool chat = !model_.tokenizer->chat_template().empty();
     const bool everywhere = config_.host == "0.0.0.0" || config_.host == "::";
@@ -256,7 +260,7 @@ int RunServe(const Config& config) {
   if (const absl::Status status = server.Listen(); !status.ok()) {
     return Fail(ExitCode::kListen, status);
   }
-  auto model = LoadModelFiles(config);
+  auto model = LoadModelFiles(config, server.metrics());
   if (!model.ok()) return Fail(CodeOfLoadError(model.status()), model.status());
   server.Serve(*std::move(model));
   signals.BeginServing();
@@ -276,7 +280,7 @@ int RunServe(const Config& config) {
 int RunCheckConfig(const Config& config) {
   const auto keys = LoadApiKeys(config.api_key_file);
   if (!keys.ok()) return Fail(ExitCode::kUsage, keys.status());
-  const auto model = LoadModelFiles(config);
+  const auto model = LoadModelFiles(config, nullptr);
   if (!model.ok()) return Fail(CodeOfLoadError(model.status()), model.status());
   std::printf("%s: OK\n", config.model.c_str());
   return static_cast<int>(ExitCode::kOk);

@@ -28,9 +28,8 @@ namespace {
 // drops one.
 constexpr int kCopiesPerJob = 1024;
 
-// Written by any thread, read by any.
+// Of one layer. Written by any thread, read by any.
 struct AtomicStats {
-  std::atomic<std::uint64_t> steps{0};
   std::atomic<std::uint64_t> lookups{0};
   std::atomic<std::uint64_t> rows{0};
   std::atomic<std::uint64_t> bytes{0};
@@ -83,7 +82,8 @@ struct EngramPrefetcher::Impl {
   std::vector<std::vector<std::byte>> staging;
   RowGatherer own_gatherer;                  // the engine thread's
   std::deque<RowGatherer> worker_gatherers;  // one per worker
-  AtomicStats stats;
+  std::atomic<std::uint64_t> steps{0};
+  std::deque<AtomicStats> layer_stats;  // [layers]
   JobBoard board;
   bool started = false;  // the engine thread's
 
@@ -99,6 +99,7 @@ EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
       options(options_in),
       step(options.rows_max, hasher.lookback()),
       own_gatherer(CopiesMax(options)),
+      layer_stats(hasher.layer_count()),
       board(hasher.layer_count()) {
   CHECK_GT(hasher.layer_count(), 0);
   CHECK_EQ(tables.size(), static_cast<std::size_t>(hasher.layer_count()));
@@ -130,7 +131,7 @@ void EngramPrefetcher::Impl::Start(const StepPlan& plan) {
   board.Post((hasher.lookups() + lookups_per_job - 1) / lookups_per_job);
   started = true;
   if (read_ahead != nullptr) read_ahead->Update(plan);
-  Add(&stats.steps, 1);
+  Add(&steps, 1);
 }
 
 const std::byte* EngramPrefetcher::Impl::Rows(int layer_index) {
@@ -141,7 +142,7 @@ const std::byte* EngramPrefetcher::Impl::Rows(int layer_index) {
     const TimePoint begin = clock.Now();
     while (const auto job = board.TryTake(layer_index)) Run(*job, &own_gatherer);
     board.WaitUntilReady(layer_index);
-    Add(&stats.stall_ns, NanosecondsSince(begin));
+    Add(&layer_stats[layer_index].stall_ns, NanosecondsSince(begin));
   }
   return staging[layer_index].data();
 }
@@ -159,10 +160,11 @@ void EngramPrefetcher::Impl::Run(JobBoard::Job job, RowGatherer* gatherer) {
   const EngramTable& table = *tables[job.layer];
   const GatherCounts counts =
       gatherer->Gather(hasher, step, range, table, staging[job.layer].data());
-  Add(&stats.lookups, counts.lookups);
-  Add(&stats.rows, counts.rows);
-  Add(&stats.bytes, counts.rows * table.row_bytes());
-  Add(&stats.gather_ns, NanosecondsSince(begin));
+  AtomicStats* const stats = &layer_stats[job.layer];
+  Add(&stats->lookups, counts.lookups);
+  Add(&stats->rows, counts.rows);
+  Add(&stats->bytes, counts.rows * table.row_bytes());
+  Add(&stats->gather_ns, NanosecondsSince(begin));
   board.Finish(job);
 }
 
@@ -178,8 +180,23 @@ void EngramPrefetcher::Start(const StepPlan& plan) { impl_->Start(plan); }
 const std::byte* EngramPrefetcher::Rows(int layer_index) { return impl_->Rows(layer_index); }
 
 EngramPrefetchStats EngramPrefetcher::stats() const {
-  const AtomicStats& stats = impl_->stats;
-  return {.steps = stats.steps.load(std::memory_order_relaxed),
+  EngramPrefetchStats sum{.steps = impl_->steps.load(std::memory_order_relaxed)};
+  for (int i = 0; i < impl_->hasher.layer_count(); ++i) {
+    const EngramPrefetchStats layer = layer_stats(i);
+    sum.lookups += layer.lookups;
+    sum.rows += layer.rows;
+    sum.bytes += layer.bytes;
+    sum.gather_ns += layer.gather_ns;
+    sum.stall_ns += layer.stall_ns;
+  }
+  return sum;
+}
+
+EngramPrefetchStats EngramPrefetcher::layer_stats(int layer_index) const {
+  CHECK_GE(layer_index, 0);
+  CHECK_LT(layer_index, impl_->hasher.layer_count());
+  const AtomicStats& stats = impl_->layer_stats[layer_index];
+  return {.steps = impl_->steps.load(std::memory_order_relaxed),
           .lookups = stats.lookups.load(std::memory_order_relaxed),
           .rows = stats.rows.load(std::memory_order_relaxed),
           .bytes = stats.bytes.load(std::memory_order_relaxed),

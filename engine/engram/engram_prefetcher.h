@@ -27,7 +27,7 @@ struct EngramPrefetcherOptions {
   int upcoming_tokens_max = 0;
 };
 
-// What has been fetched so far, and what was waited for.
+// What has been fetched so far, and what was waited for; of one layer or of all.
 struct EngramPrefetchStats {
   std::uint64_t steps = 0;
   std::uint64_t lookups = 0;    // rows that tokens asked for
@@ -60,7 +60,9 @@ class EngramPrefetcher {
   // was started.
   const std::byte* Rows(int layer_index);
 
+  // Thread-safe.
   EngramPrefetchStats stats() const;
+  EngramPrefetchStats layer_stats(int layer_index) const;
 
  private:
   struct Impl;

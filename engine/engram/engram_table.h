@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "kernels/dtype.h"
 
@@ -15,6 +16,19 @@ namespace engram {
 struct RowCopy {
   std::int64_t row = 0;
   std::int64_t to = 0;
+};
+
+// How a table is stored and what has been read for it, for the metrics. What a storage does not
+// have stays zero; what it counts only goes up.
+struct EngramTableStats {
+  std::string_view tier = "other";      // where rows come from: "mmap", "ram", "nvme"
+  std::uint64_t bytes = 0;              // of the whole table, wherever it lies
+  std::uint64_t huge_page_bytes = 0;    // of those, in memory on huge pages
+  std::uint64_t row_cache_lookups = 0;  // rows sought in the storage's own cache of rows
+  std::uint64_t row_cache_hits = 0;     // rows found there
+  std::uint64_t disk_reads = 0;         // reads that the storage issued itself (no page faults)
+  std::uint64_t disk_read_bytes = 0;
+  std::uint64_t disk_read_ns = 0;  // sum over reads: its rate is the average queue depth
 };
 
 // Thread-safe: Gather may run on several threads at once.
@@ -38,6 +52,9 @@ class EngramTable {
   virtual void Prefetch(std::span<const std::int64_t> rows) const { (void)rows; }
   // Whether Prefetch does anything. For a table in memory, hashing early would be for nothing.
   virtual bool takes_hints() const { return false; }
+
+  // A storage that counts nothing says so by zeros.
+  virtual EngramTableStats stats() const { return {}; }
 };
 
 }  // namespace engram

@@ -23,6 +23,7 @@ class MappedTable final : public EngramTable {
   int head_dim() const override { return head_dim_; }
   DType dtype() const override { return dtype_; }
   void Gather(std::span<const RowCopy> copies, std::byte* out) const override;
+  EngramTableStats stats() const override { return {.tier = "mmap", .bytes = bytes_.size()}; }
 
  private:
   // Constant after construction.

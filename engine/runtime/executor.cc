@@ -10,9 +10,10 @@
 namespace engram {
 
 Executor::Executor(const StepBatchLimits& limits, const ModelCacheShape& cache, Model* model,
-                   EngramPrefetcher* prefetcher, Backend* backend)
+                   EngramPrefetcher* prefetcher, EngramMetrics* engram_metrics, Backend* backend)
     : model_(model),
       prefetcher_(prefetcher),
+      engram_metrics_(engram_metrics),
       backend_(backend),
       engram_rows_([prefetcher](int layer) { return prefetcher->Rows(layer); }),
       batch_(limits, cache, backend),
@@ -42,7 +43,12 @@ StepOutput Executor::Execute(const StepPlan& plan) {
   StepOutput output;
   RunLogits(plan, hidden, &output);
   output.gates = CopyGates(plan);
+  if (engram_metrics_ != nullptr) engram_metrics_->Update();
   return output;
+}
+
+std::string Executor::TakeLogNote() {
+  return engram_metrics_ == nullptr ? "" : engram_metrics_->TakeLogNote();
 }
 
 void Executor::RunLogits(const StepPlan& plan, const Tensor& hidden, StepOutput* output) {

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "engine/engram/engram_metrics.h"
 #include "engine/engram/engram_prefetcher.h"
 #include "engine/model/model.h"
 #include "engine/runtime/sampler.h"
@@ -23,12 +25,13 @@ inline constexpr int kLogitRowsMax = 64;
 
 class Executor final : public StepExecutor {
  public:
-  // `prefetcher` is null for a model without Engram. All must outlive the executor; the model's
-  // cache is allocated, with `cache`.
+  // `prefetcher` is null for a model without Engram, `engram_metrics` if nobody reads them. All
+  // must outlive the executor; the model's cache is allocated, with `cache`.
   Executor(const StepBatchLimits& limits, const ModelCacheShape& cache, Model* model,
-           EngramPrefetcher* prefetcher, Backend* backend);
+           EngramPrefetcher* prefetcher, EngramMetrics* engram_metrics, Backend* backend);
 
   StepOutput Execute(const StepPlan& plan) override;
+  std::string TakeLogNote() override;
 
   // From now on shows what Model::Forward traces, and ("final_norm", 0) [T, D] and ("logits", 0)
   // [R, vocab], the latter in chunks of rows, as they come.
@@ -45,6 +48,7 @@ class Executor final : public StepExecutor {
   // Constant after construction.
   Model* const model_;
   EngramPrefetcher* const prefetcher_;
+  EngramMetrics* const engram_metrics_;
   Backend* const backend_;
   const EngramRowSource engram_rows_;
   Model::Trace trace_;

@@ -120,11 +120,15 @@ absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, To
                      std::ranges::any_of(tables, &EngramTable::takes_hints);
   scheduler_.upcoming_tokens_max = hints ? 2 * scheduler_.max_num_batched_tokens : 0;
   prefetcher_ = std::make_unique<EngramPrefetcher>(
-      config_.engram, std::move(token_map), std::move(tables),
+      config_.engram, std::move(token_map), tables,
       EngramPrefetcherOptions{.mode = options.prefetch,
                               .workers = options.prefetch_workers,
                               .rows_max = scheduler_.max_num_batched_tokens,
                               .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
+  if (options.metrics != nullptr) {
+    engram_metrics_ = std::make_unique<EngramMetrics>(options.metrics, config_.engram.layer_ids,
+                                                      tables, prefetcher_.get());
+  }
   return absl::OkStatus();
 }
 
@@ -138,8 +142,8 @@ void ModelRuntime::MakeExecutor() {
       .slices_max = scheduler_.max_num_seqs,
       .has_rolling_state = config_.has_engram() && config_.conv_window() > 0};
   model_->AllocateCache(cache, limits.rows_max);
-  executor_ =
-      std::make_unique<Executor>(limits, cache, model_.get(), prefetcher_.get(), backend_.get());
+  executor_ = std::make_unique<Executor>(limits, cache, model_.get(), prefetcher_.get(),
+                                         engram_metrics_.get(), backend_.get());
 }
 
 // One prompt in the cache's first blocks and slot. Whoever gets them later writes before reading.

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/metrics.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/engram/engram_metrics.h"
 #include "engine/engram/engram_prefetcher.h"
 #include "engine/engram/engram_table.h"
 #include "engine/engram/token_map.h"
@@ -36,6 +38,7 @@ struct ModelRuntimeOptions {
   std::optional<std::int64_t> kv_cache_bytes;  // absent: see CountBlocks
   EngramPrefetchMode prefetch = EngramPrefetchMode::kAhead;
   int prefetch_workers = 1;
+  MetricsRegistry* metrics = nullptr;  // null = none; must outlive the runtime
 };
 
 class ModelRuntime {
@@ -79,6 +82,7 @@ class ModelRuntime {
   MemoryPlan memory_plan_;
   std::vector<std::unique_ptr<EngramTable>> tables_;  // [Engram layers]
   std::unique_ptr<EngramPrefetcher> prefetcher_;      // null without Engram
+  std::unique_ptr<EngramMetrics> engram_metrics_;     // null without Engram or a registry
   std::unique_ptr<Executor> executor_;                // null once taken
 };
 

@@ -54,6 +54,7 @@ class WatchedTable final : public EngramTable {
     })) << "the prefetcher promises ascending rows";
     table_->Gather(copies, out);
   }
+  EngramTableStats stats() const override { return table_->stats(); }
 
   std::atomic<bool> shut{false};
 
@@ -177,6 +178,13 @@ TEST_P(EngramPrefetcherTest, CountsWhatItFetched) {
   EXPECT_GE(stats.rows, (2u + 3u) * 4 * kLayers - 2);
   EXPECT_EQ(stats.bytes, stats.rows * 18);
   EXPECT_GT(stats.gather_ns, 0u);
+  std::uint64_t rows = 0;
+  for (int layer = 0; layer < kLayers; ++layer) {
+    EXPECT_EQ(prefetcher.layer_stats(layer).steps, 1u);
+    EXPECT_EQ(prefetcher.layer_stats(layer).lookups, 5u * 8);
+    rows += prefetcher.layer_stats(layer).rows;
+  }
+  EXPECT_EQ(rows, stats.rows);
 }
 
 INSTANTIATE_TEST_SUITE_P(
