@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // engram-bench: measures servers that speak OpenAI's HTTP API or engram.v1 over gRPC, and compares
-// results. It shares no code with the server.
+// results. That part shares no code with the server; what measures Engram tables (table_commands.h)
+// does.
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "tools/bench/serve/result.h"
 #include "tools/bench/serve/serve_command.h"
 #include "tools/bench/serve/write_file.h"
+#include "tools/bench/table_commands.h"
 
 namespace engram::bench {
 namespace {
@@ -52,7 +55,7 @@ int Compare(const std::string& a_path, const std::string& b_path, const std::str
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Measures LLM servers over HTTP (OpenAI's API) and gRPC (engram.v1).",
+  CLI::App app("Measures LLM servers over HTTP (OpenAI's API) and gRPC (engram.v1), and tables.",
                "engram-bench");
   app.require_subcommand(1);
   Options options;
@@ -64,7 +67,11 @@ int Main(int argc, char** argv) {
   compare->add_option("A", a_path, "Result file")->required();
   compare->add_option("B", b_path, "Result file")->required();
   compare->add_option("--html", html, "Write both runs' plots on the same axes, one file");
+  const TableCommands tables(&app);
   CLI11_PARSE(app, argc, argv);
+  if (const std::optional<absl::Status> done = tables.RunIfNamed(); done.has_value()) {
+    return done->ok() ? 0 : Complain(*done);
+  }
   return serve->parsed() ? Serve(raw, &options) : Compare(a_path, b_path, html);
 }
 

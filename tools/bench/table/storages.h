@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The storages that can be measured, by the name that a user gives.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/engram/engram_table.h"
+#include "tools/bench/checkpoint/generated_checkpoint.h"
+
+namespace engram::bench {
+
+struct OpenedTable {
+  GeneratedCheckpoint checkpoint;  // what `table` may read from; outlives it
+  std::unique_ptr<EngramTable> table;
+  double open_seconds = 0;  // until the first row could be asked for
+};
+
+// {"mmap"}
+std::vector<std::string> StorageNames();
+
+// Whether a storage's rows come through the page cache, so that it matters what is in there.
+bool UsesPageCache(const std::string& storage);
+
+// The `layer_index`-th table of a directory of make-checkpoint behind the named storage.
+// REQUIRES: the name is one of StorageNames.
+absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::string& directory,
+                                      int layer_index);
+
+}  // namespace engram::bench
