@@ -8,6 +8,7 @@ one test case; a broken rule lists file, line and what to do. Run it alone with
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 from xml.sax.saxutils import escape, quoteattr
@@ -73,9 +74,11 @@ FORBIDDEN = [
 
 
 def tracked():
-    out = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
-    if out.returncode == 0:
-        return [f for f in out.stdout.split("\n") if f and os.path.isfile(os.path.join(ROOT, f))]
+    if shutil.which("git"):  # an unpacked archive may lie on a machine without it
+        out = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"],
+                             capture_output=True, text=True)
+        if out.returncode == 0:
+            return [f for f in out.stdout.split("\n") if f and os.path.isfile(os.path.join(ROOT, f))]
     found = []
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [d for d in folders if not d.startswith((".", "bazel-"))]
