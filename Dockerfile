@@ -13,17 +13,19 @@ WORKDIR /src
 COPY tools/setup tools/setup
 RUN tools/setup server
 
-# ---- The binaries, and all other files as they will lie in the image, readable by everyone ----
+# ---- The server, and all other files as they will lie in the image, readable by everyone ----
 FROM tools AS build
 ARG BAZEL_FLAGS=""
 COPY . .
-RUN bazel --batch build --config=portable ${BAZEL_FLAGS} \
-      //server:engram-server //tools/bench:engram-bench
-RUN install -D -s -m 0755 -t /image/bin \
-      bazel-bin/server/engram-server bazel-bin/tools/bench/serve/engram-bench && \
+RUN bazel --batch build --config=portable ${BAZEL_FLAGS} //server:engram-server
+RUN install -D -s -m 0755 -t /image/bin bazel-bin/server/engram-server && \
     install -D -m 0644 config/examples/container.json /image/etc/config.json && \
     install -D -m 0644 -t /image/models/engram-demo models/engram-demo/* && \
     install -D -m 0644 LICENSE /image/doc/LICENSE
+
+FROM build AS build-bench
+RUN bazel --batch build --config=portable ${BAZEL_FLAGS} //tools/bench:engram-bench
+RUN install -s -m 0755 -t /image/bin bazel-bin/tools/bench/serve/engram-bench
 
 # ---- What both images have: no shell script, no package on top of the base, no root ----
 FROM ${RUNTIME_BASE} AS runtime
@@ -39,7 +41,7 @@ USER 10001:10001
 FROM runtime AS bench
 LABEL org.opencontainers.image.title="engram-bench" \
       org.opencontainers.image.description="Load client for OpenAI-compatible servers and Engram Server's gRPC"
-COPY --from=build /image/bin/engram-bench /usr/local/bin/engram-bench
+COPY --from=build-bench /image/bin/engram-bench /usr/local/bin/engram-bench
 ENTRYPOINT ["/usr/local/bin/engram-bench"]
 CMD ["serve", "--help"]
 

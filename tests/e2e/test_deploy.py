@@ -262,13 +262,14 @@ def test_stages_exist():
     for name, service in files.document("compose.yaml")["services"].items():
         assert service["build"]["target"] == name and name in stages
     for lines in stages.values():
-        for stage in re.findall(r"--from=(\w+)", " ".join(rest for _, rest in lines)):
+        for stage in re.findall(r"--from=([\w-]+)", " ".join(rest for _, rest in lines)):
             assert stage in stages
 
 
 def test_context_has_what_the_build_copies():
     kept = {line[1:] for line in files.text(".dockerignore").split("\n") if line.startswith("!")}
-    run = " ".join(rest for word, rest in files.dockerfile()["build"] if word == "RUN")
+    stages = files.dockerfile()
+    run = " ".join(rest for word, rest in stages["build"] + stages["build-bench"] if word == "RUN")
     paths = set(re.findall(r"(?<![\w/])(?:config|models)/[\w./*-]+|LICENSE|(?<=//)[\w/]+(?=:)", run))
     assert {"LICENSE", "server", "tools/bench", "config/examples/container.json"} <= paths
     assert {path.split("/")[0] for path in paths} <= kept
