@@ -34,8 +34,15 @@ constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer_config.j
 // Beside weights and tables: headers, index, tokenizer.
 constexpr std::int64_t kOtherBytes = 64 << 20;
 
+// Without the slashes that a shell's completion leaves at the end.
+std::string OutPath(const MakeCheckpointOptions& options) {
+  std::string path = options.out_directory;
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
 std::string PartialPath(const MakeCheckpointOptions& options) {
-  return options.out_directory + ".partial";
+  return OutPath(options) + ".partial";
 }
 
 std::int64_t SumBytes(const std::vector<ShardTensor>& tensors) {
@@ -138,11 +145,11 @@ absl::StatusOr<CheckpointPlan> PlanCheckpoint(const MakeCheckpointOptions& optio
   for (const TensorSpec& spec : list.tables) {
     plan.tables.push_back({.name = spec.name, .dtype = plan.config.dtype, .shape = spec.shape});
   }
-  RETURN_IF_ERROR(CheckIsNew(options.out_directory, "remove it or choose another --out"));
+  RETURN_IF_ERROR(CheckIsNew(OutPath(options), "remove it or choose another --out"));
   RETURN_IF_ERROR(CheckIsNew(PartialPath(options),
                              "another run writes it, or one was interrupted: remove it then"));
   RETURN_IF_ERROR(
-      CheckRoom(options.out_directory, plan.weight_bytes() + plan.table_bytes() + kOtherBytes));
+      CheckRoom(OutPath(options), plan.weight_bytes() + plan.table_bytes() + kOtherBytes));
   return plan;
 }
 
@@ -155,7 +162,7 @@ absl::Status MakeCheckpoint(const MakeCheckpointOptions& options, const Checkpoi
   }
   const absl::Status status = WriteFiles(options, plan, partial, progress);
   if (status.ok()) {
-    fs::rename(partial, options.out_directory, error);
+    fs::rename(partial, OutPath(options), error);
     if (!error) return absl::OkStatus();
   }
   std::error_code ignored;

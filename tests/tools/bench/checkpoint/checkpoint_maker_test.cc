@@ -91,7 +91,7 @@ TEST(CheckpointMakerTest, OtherWeightsAreTheDummyOnes) {
 
 TEST(CheckpointMakerTest, EveryRowIsTheFormulas) {
   const std::string out = NewDirectory("rows");
-  ASSERT_TRUE(Make(Options(out)).ok());
+  ASSERT_TRUE(Make(Options(out + "/")).ok());
   const auto checked = CheckTables(out, 1'000'000, 0);
   ASSERT_TRUE(checked.ok()) << checked.status();
   ASSERT_EQ(checked->size(), 2u);
