@@ -11,7 +11,10 @@ namespace engram::bench {
 
 std::vector<std::string> StorageNames() { return {"mmap"}; }
 
-bool UsesPageCache(const std::string& storage) { return storage == "mmap"; }
+RowsComeFrom SourceOf(const std::string& storage) {
+  CHECK_MSG(storage == "mmap", storage);
+  return RowsComeFrom::kPageCache;
+}
 
 absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::string& directory,
                                       int layer_index) {

@@ -21,8 +21,13 @@ struct OpenedTable {
 // {"mmap"}
 std::vector<std::string> StorageNames();
 
-// Whether a storage's rows come through the page cache, so that it matters what is in there.
-bool UsesPageCache(const std::string& storage);
+// Where a storage's rows are when nobody has fetched them yet, which decides how it is measured.
+enum class RowsComeFrom {
+  kMemory,     // its own: opening it reads the whole table; it is always warm
+  kPageCache,  // so it matters what is in there
+  kDrive,      // past the page cache
+};
+RowsComeFrom SourceOf(const std::string& storage);
 
 // The `layer_index`-th table of a directory of make-checkpoint behind the named storage.
 // REQUIRES: the name is one of StorageNames.

@@ -33,6 +33,12 @@ class TableBench {
     RETURN_IF_ERROR(FindTable());
     RETURN_IF_ERROR(MeasureLimits());
     for (const std::string& storage : options_.storages) {
+      if (SourceOf(storage) == RowsComeFrom::kMemory) {
+        RETURN_IF_ERROR(Load(storage));
+        RETURN_IF_ERROR(RunState(storage, CacheState::kWarm));
+        loaded_.reset();
+        continue;
+      }
       for (const std::string& state : options_.states) {
         const bool warm = state == "warm";
         RETURN_IF_ERROR(RunState(storage, warm ? CacheState::kWarm : CacheState::kCold));
@@ -44,6 +50,12 @@ class TableBench {
  private:
   bool IsAsked(const std::string& state) const {
     return std::ranges::find(options_.states, state) != options_.states.end();
+  }
+
+  bool IsNeeded(RowsComeFrom source) const {
+    return std::ranges::any_of(options_.storages, [source](const std::string& storage) {
+      return SourceOf(storage) == source;
+    });
   }
 
   // Which table, its file, and the text's tokens if there is a text.
@@ -72,21 +84,29 @@ class TableBench {
   }
 
   absl::Status MeasureLimits() {
+    const bool in_memory = IsNeeded(RowsComeFrom::kMemory);
+    if (in_memory || IsAsked("warm")) RETURN_IF_ERROR(MeasureMemory());
+    if (in_memory || IsNeeded(RowsComeFrom::kDrive) || IsAsked("cold")) return MeasureDrive();
+    return absl::OkStatus();
+  }
+
+  absl::Status MeasureMemory() {
+    const auto asked = static_cast<std::int64_t>(
+        1e9 * options_.limit_gigabytes.value_or(1e-9 * static_cast<double>(TableBytes())));
+    const std::int64_t bytes = std::min(asked, FreeMemoryBytes() / 2);
+    Say(absl::StrFormat("limit: memory, %.2f GB", 1e-9 * static_cast<double>(bytes)));
+    ASSIGN_OR_RETURN(const MemoryLimit memory,
+                     MeasureMemoryLimit(bytes, report_.row_bytes, options_.threads));
     TableLimits& limits = report_.limits;
-    if (IsAsked("warm")) {
-      const auto asked = static_cast<std::int64_t>(
-          1e9 * options_.limit_gigabytes.value_or(1e-9 * static_cast<double>(TableBytes())));
-      const std::int64_t bytes = std::min(asked, FreeMemoryBytes() / 2);
-      Say(absl::StrFormat("limit: memory, %.2f GB", 1e-9 * static_cast<double>(bytes)));
-      ASSIGN_OR_RETURN(const MemoryLimit memory,
-                       MeasureMemoryLimit(bytes, report_.row_bytes, options_.threads));
-      limits.memory_bytes = memory.bytes;
-      limits.memory_huge_page_share = memory.huge_page_share;
-      for (std::size_t i = 0; i < options_.threads.size(); ++i) {
-        limits.memory_rows_per_s[options_.threads[i]] = memory.rows_per_s[i];
-      }
+    limits.memory_bytes = memory.bytes;
+    limits.memory_huge_page_share = memory.huge_page_share;
+    for (std::size_t i = 0; i < options_.threads.size(); ++i) {
+      limits.memory_rows_per_s[options_.threads[i]] = memory.rows_per_s[i];
     }
-    if (!IsAsked("cold")) return absl::OkStatus();
+    return absl::OkStatus();
+  }
+
+  absl::Status MeasureDrive() {
     Say("limit: drive");
     const absl::StatusOr<DiskRate> sequential =
         MeasureSequentialReads(path_, /*threads=*/2, options_.seconds);
@@ -95,6 +115,7 @@ class TableBench {
       return absl::OkStatus();
     }
     if (!sequential.ok()) return sequential.status();
+    TableLimits& limits = report_.limits;
     limits.disk_sequential_bytes_per_s = sequential->bytes_per_s;
     for (const int threads : options_.threads) {
       for (const int batch : options_.batches) {
@@ -110,7 +131,7 @@ class TableBench {
 
   // Has the page cache as `state` wants it; an explanation if it cannot be had.
   absl::StatusOr<std::string> PrepareCache(const std::string& storage, CacheState state) {
-    if (!UsesPageCache(storage)) return "";
+    if (SourceOf(storage) != RowsComeFrom::kPageCache) return "";
     if (state == CacheState::kCold) {
       RETURN_IF_ERROR(DropFromCache(path_));
       ASSIGN_OR_RETURN(const double share, CachedShare(path_));
@@ -129,6 +150,18 @@ class TableBench {
     RETURN_IF_ERROR(BringIntoCache(path_));
     ASSIGN_OR_RETURN(const double share, CachedShare(path_));
     return share >= kCachedShareMin ? "" : too_big(share);
+  }
+
+  // Opens a storage that brings the table into memory, once for all its runs.
+  absl::Status Load(const std::string& storage) {
+    Say(absl::StrFormat("%s: loading %.2f GB", storage, 1e-9 * static_cast<double>(TableBytes())));
+    RETURN_IF_ERROR(DropFromCache(path_));
+    ASSIGN_OR_RETURN(loaded_, OpenTable(storage, options_.directory, layer_index_));
+    const auto huge = static_cast<double>(loaded_->table->stats().huge_page_bytes);
+    report_.loads.push_back({.storage = storage,
+                             .seconds = loaded_->open_seconds,
+                             .huge_page_share = huge / static_cast<double>(TableBytes())});
+    return absl::OkStatus();
   }
 
   absl::Status RunState(const std::string& storage, CacheState state) {
@@ -162,20 +195,32 @@ class TableBench {
     Say(absl::StrFormat("%s, %s, %s ids, %d threads, batches of %d", run->storage,
                         warm ? "warm" : "cold", run->ids, run->threads, run->batch));
     ASSIGN_OR_RETURN(const std::vector<RowBatches> batches, MakeBatches(*run));
-    ASSIGN_OR_RETURN(const OpenedTable opened,
-                     OpenTable(run->storage, options_.directory, layer_index_));
+    if (!loaded_.has_value()) {
+      ASSIGN_OR_RETURN(const OpenedTable opened,
+                       OpenTable(run->storage, options_.directory, layer_index_));
+      RETURN_IF_ERROR(Gather(opened, batches, run));
+    } else {
+      RETURN_IF_ERROR(Gather(*loaded_, batches, run));
+    }
+    const TableLimits& limits = report_.limits;
+    const RowsComeFrom source = SourceOf(run->storage);
+    if (source == RowsComeFrom::kMemory || (warm && source == RowsComeFrom::kPageCache)) {
+      run->limit_rows_per_s = limits.memory_rows_per_s.at(run->threads);
+    } else if (!limits.disk_reads_per_s.empty()) {
+      run->limit_rows_per_s = limits.disk_reads_per_s.at(DiskDepth(run->threads, run->batch));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Gather(const OpenedTable& opened, const std::vector<RowBatches>& batches,
+                      TableRun* run) const {
+    const bool warm = run->state == CacheState::kWarm;
     if (warm) RETURN_IF_ERROR(WarmUp(*opened.table, batches));
     ASSIGN_OR_RETURN(
         run->result,
         RunGather(
             *opened.table, opened.checkpoint.tables[layer_index_].content, batches,
             {.seconds = options_.seconds, .check_every = options_.check_every, .repeat = warm}));
-    const TableLimits& limits = report_.limits;
-    if (warm && UsesPageCache(run->storage)) {
-      run->limit_rows_per_s = limits.memory_rows_per_s.at(run->threads);
-    } else if (!limits.disk_reads_per_s.empty()) {
-      run->limit_rows_per_s = limits.disk_reads_per_s.at(DiskDepth(run->threads, run->batch));
-    }
     return absl::OkStatus();
   }
 
@@ -202,12 +247,13 @@ class TableBench {
   static int DiskDepth(int threads, int batch) {
     return std::min<std::int64_t>(std::int64_t{threads} * batch, kDiskDepthMax);
   }
-  std::int64_t TableBytes() const { return report_.table_rows * report_.row_bytes; }
+  std::int64_t TableBytes() const { return report_.table_bytes(); }
 
   const TableOptions& options_;
   int layer_index_ = 0;
   std::string path_;
   std::optional<TextTokens> text_;
+  std::optional<OpenedTable> loaded_;  // of a storage that keeps the table in memory
   TableReport report_;
 };
 

@@ -36,6 +36,22 @@ std::string LimitsTable(const TableReport& report) {
   return out;
 }
 
+std::string LoadsTable(const TableReport& report) {
+  if (report.loads.empty()) return "";
+  std::string out =
+      "\n| load | seconds | GB/s | of the drive's sequential rate | on huge pages |\n"
+      "|---|--:|--:|--:|--:|\n";
+  for (const TableLoad& load : report.loads) {
+    const double rate = static_cast<double>(report.table_bytes()) / load.seconds;
+    const double sequential = report.limits.disk_sequential_bytes_per_s;
+    const std::string share =
+        sequential > 0 ? absl::StrFormat("%.0f %%", 100 * rate / sequential) : "";
+    absl::StrAppendFormat(&out, "| %s | %.2f | %.2f | %s | %.0f %% |\n", load.storage, load.seconds,
+                          1e-9 * rate, share, 100 * load.huge_page_share);
+  }
+  return out;
+}
+
 std::string RunsTable(const TableReport& report) {
   std::string out =
       "| storage | state | ids | threads | batch | rows/s | Gather p50 µs | p99 µs | of limit | "
@@ -59,9 +75,8 @@ std::string RunsTable(const TableReport& report) {
 std::string MarkdownReport(const TableReport& report) {
   std::string out = absl::StrFormat(
       "Layer %d of %s: %d rows of %d bytes, %.2f GB\n\n", report.layer_id, report.directory,
-      report.table_rows, report.row_bytes,
-      1e-9 * static_cast<double>(report.table_rows) * static_cast<double>(report.row_bytes));
-  out += LimitsTable(report) + "\n" + RunsTable(report);
+      report.table_rows, report.row_bytes, 1e-9 * static_cast<double>(report.table_bytes()));
+  out += LimitsTable(report) + LoadsTable(report) + "\n" + RunsTable(report);
   for (const std::string& note : report.notes) out += "\n" + note + "\n";
   return out;
 }
@@ -73,6 +88,12 @@ std::string JsonReport(const TableReport& report) {
     for (const auto& [count, rate] : rates) json[std::to_string(count)] = rate;
     return json;
   };
+  Json loads = Json::array();
+  for (const TableLoad& load : report.loads) {
+    loads.push_back({{"storage", load.storage},
+                     {"seconds", load.seconds},
+                     {"huge_page_share", load.huge_page_share}});
+  }
   Json runs = Json::array();
   for (const TableRun& run : report.runs) {
     runs.push_back({{"storage", run.storage},
@@ -98,6 +119,7 @@ std::string JsonReport(const TableReport& report) {
                        {"memory_rows_per_s_by_threads", by_count(limits.memory_rows_per_s)},
                        {"disk_reads_per_s_by_depth", by_count(limits.disk_reads_per_s)},
                        {"disk_sequential_bytes_per_s", limits.disk_sequential_bytes_per_s}}},
+                     {"loads", std::move(loads)},
                      {"runs", std::move(runs)},
                      {"notes", report.notes}};
   return json.dump(1) + "\n";

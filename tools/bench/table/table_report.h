@@ -33,13 +33,23 @@ struct TableRun {
   double limit_rows_per_s = 0;  // what it is held against; 0 if there is none
 };
 
+// A storage that reads the whole table when it is opened.
+struct TableLoad {
+  std::string storage;
+  double seconds = 0;
+  double huge_page_share = 0;  // of the table's bytes, 0 … 1, as the storage tells
+};
+
 struct TableReport {
   std::string directory;
   int layer_id = 0;
   std::int64_t table_rows = 0;
   std::int64_t row_bytes = 0;
   TableLimits limits;
+  std::vector<TableLoad> loads;
   std::vector<TableRun> runs;
+
+  std::int64_t table_bytes() const { return table_rows * row_bytes; }
   std::vector<std::string> notes;  // what was left out, and why
 };
 
