@@ -33,6 +33,11 @@ class Router(nn.Module):
         return chosen, weights / (weights.sum(-1, keepdim=True) + 1e-20)
 
 
+def grouped(x, matrices, lengths):
+    """The first lengths[0] rows times the first matrix, the next lengths[1] times the second, …"""
+    return torch.cat([linear(rows, matrix) for rows, matrix in zip(x.split(lengths), matrices.to(x.dtype))])
+
+
 class Experts(nn.Module):
     """All routed experts of a layer, stacked: the checkpoint has them one by one (checkpoint.py)."""
 
@@ -44,10 +49,9 @@ class Experts(nn.Module):
 
     def forward(self, x, lengths):
         """x: the rows of expert 0, then those of expert 1, …; lengths: how many rows each has."""
-        gate, up, down = (matrix.to(x.dtype) for matrix in (self.gate_proj, self.up_proj, self.down_proj))
-        out = [linear(swiglu(linear(rows, gate[i]), linear(rows, up[i])), down[i])
-               for i, rows in enumerate(x.split(lengths)) if len(rows)]
-        return torch.cat(out)
+        # SwiGLU sees all rows at once: their number is always the same, and it is compiled for that.
+        hidden = swiglu(grouped(x, self.gate_proj, lengths), grouped(x, self.up_proj, lengths))
+        return grouped(hidden, self.down_proj, lengths)
 
 
 class MixtureOfExperts(nn.Module):
