@@ -61,8 +61,13 @@ def run_evaluation(model_folder, data_folder, out, limit):
     model, tokenizer = read_model(model_folder)
     with open(os.path.join(data_folder, "questions.json"), encoding="utf-8") as file:
         questions = json.load(file)
-    files = (DocumentFile.load(os.path.join(data_folder, name + ".npz")) for name in ("train", "held_out"))
-    report = evaluate(model, tokenizer, *files, questions, limit)
+    texts = None
+    if tokenizer.to_str() == Tokenizer.from_file(os.path.join(data_folder, "tokenizer.json")).to_str():
+        texts = [DocumentFile.load(os.path.join(data_folder, name + ".npz")) for name in ("train", "held_out")]
+    else:
+        print(f"{model_folder} has another tokenizer than {data_folder}: losses per token would not compare, "
+              f"only questions are asked")
+    report = evaluate(model, tokenizer, texts, questions, limit)
     write_report(report, out)
     print(markdown(report))
 
@@ -132,7 +137,7 @@ def command_study(args):
         if not trainer.run():
             raise SystemExit("stopped; the same command goes on from here")
         return losses(trainer.model, trainer.train, trainer.held_out,
-                      (recipe.batch_tokens // recipe.long_length, recipe.long_length), trainer.dtype)
+                      (recipe.batch_tokens // recipe.long_length, recipe.long_length), trainer.dtype, as_it_is=True)
     chosen = study.u_curve_shapes() if args.name == "u-curve" else study.twin_shapes(shapes.DEMO)
     results = study.run_study(chosen, range(args.seeds), folder, train_one)
     with open(os.path.join(folder, "plot.svg"), "w", encoding="utf-8") as file:

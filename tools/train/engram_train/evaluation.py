@@ -30,13 +30,14 @@ def settings(model):
     return [("memory on", True), ("memory off", False)] if model.ngram_rows else [("no memory", True)]
 
 
-def losses(model, train, held_out, shape, dtype):
+def losses(model, train, held_out, shape, dtype, as_it_is=False):
     """{"memory on": {"seen": {kind: nats per token}, "held out": …}, …}; of chats, answers alone count.
 
-    Gradients stay enabled, so that code compiled for training serves here.
+    as_it_is: do not measure with the memory off too. Gradients stay enabled, so that code compiled for training serves
+    here.
     """
     device, found = model.lm_head.weight.device, {}
-    for name, on in settings(model):
+    for name, on in settings(model)[:1 if as_it_is else None]:
         with _memory(model, on):
             for split, file in (("seen", train), ("held out", held_out)):
                 kinds = [kind for kind in KINDS if file.count(kind)[0]]
@@ -70,13 +71,15 @@ def exact_answers(model, tokenizer, questions):
     return exact, right / max(1, total)
 
 
-def evaluate(model, tokenizer, train, held_out, questions, limit):
-    """questions: of questions.json; `limit` of each table are asked. → what `write_report` writes."""
+def evaluate(model, tokenizer, texts, questions, limit):
+    """texts: (train, held out), or None to measure no losses; questions: of questions.json, `limit` of each table.
+
+    → what `write_report` writes."""
     tables = {}
     for question in questions:
         tables.setdefault(question["table"], []).append(question)
     with torch.no_grad():
-        report = {"losses": losses(model, train, held_out, (16, 256), torch.float32), "exact": {}}
+        report = {"losses": losses(model, *texts, (16, 256), torch.float32) if texts else {}, "exact": {}}
     for table in sorted(tables):
         asked = tables[table][:limit]
         report["exact"][table] = {"asked": len(asked), "seen": asked[0]["seen"]}
@@ -97,17 +100,23 @@ def write_report(report, folder):
         file.write(markdown(report))
 
 
-def markdown(report):
-    names = list(report["losses"])
-    kinds = list(report["losses"][names[0]]["seen"])
+def _loss_table(found):
+    names = list(found)
+    kinds = list(found[names[0]]["seen"])
     rows = ["Loss in nats per token (of chats: the answers' tokens).", "",
             "| | " + " | ".join(kinds) + " |", "|---" * (len(kinds) + 1) + "|"]
     for split in ("seen", "held out"):
         for name in names:
-            values = report["losses"][name].get(split, {})
+            values = found[name].get(split, {})
             cells = [f"{values[kind]:.3f}" if kind in values else "–" for kind in kinds]
             rows.append(f"| {split}, {name} | " + " | ".join(cells) + " |")
-    rows += ["", "Answers exactly right (share of their tokens).", "",
+    return [*rows, ""]
+
+
+def markdown(report):
+    rows = _loss_table(report["losses"]) if report["losses"] else []
+    names = [name for name in next(iter(report["exact"].values())) if name not in ("asked", "seen")]
+    rows += ["Answers exactly right (share of their tokens).", "",
              "| | asked | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     for table, found in report["exact"].items():
         cells = [f"{found[name]['exact']} ({100 * found[name]['tokens_right']:.1f} %)" for name in names]
