@@ -31,6 +31,7 @@ struct Config {
   std::optional<std::int64_t> kv_cache_bytes;  // absent: sized for max_num_seqs, within the memory
   bool engram_prefetch = true;
   int engram_prefetch_workers = 1;
+  EngramStorageOptions engram_storage;
 
   // Transports.
   std::string host = "127.0.0.1";

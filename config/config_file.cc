@@ -2,7 +2,6 @@
 #include "config/config_file.h"
 
 #include <optional>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -13,37 +12,13 @@
 #include "config/nearest_name.h"
 #include "config/option_table.h"
 #include "config/read_file.h"
+#include "config/strict_json.h"
 #include "nlohmann/json.hpp"
 
 namespace engram {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Parses strictly; the library's exceptions end here. A repeated key at the top is reported through
-// `repeated`: the library itself keeps the last one and says nothing.
-absl::StatusOr<Json> ParseObject(std::string_view text) {
-  std::set<std::string> keys;
-  std::optional<std::string> repeated;
-  const auto on_event = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::key && depth == 1) {
-      if (!keys.insert(value.get<std::string>()).second) repeated = value.get<std::string>();
-    }
-    return true;
-  };
-  Json json;
-  try {
-    json = Json::parse(text.begin(), text.end(), on_event, /*allow_exceptions=*/true,
-                       /*ignore_comments=*/true);
-  } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("not JSON: ", error.what()));
-  }
-  if (!json.is_object()) return absl::InvalidArgumentError("not a JSON object");
-  if (repeated.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat("key \"", *repeated, "\" appears twice"));
-  }
-  return json;
-}
 
 bool KindFits(OptionKind kind, const Json& value) {
   switch (kind) {
@@ -53,6 +28,8 @@ bool KindFits(OptionKind kind, const Json& value) {
       return value.is_number() || value.is_string();
     case OptionKind::kText:
       return value.is_string();
+    case OptionKind::kObject:
+      return value.is_object() || value.is_string();
     case OptionKind::kList:
       break;
   }
@@ -72,6 +49,8 @@ const char* KindName(OptionKind kind) {
       return "a number";
     case OptionKind::kText:
       return "a string";
+    case OptionKind::kObject:
+      return "an object";
     case OptionKind::kList:
       break;
   }
@@ -112,15 +91,15 @@ absl::Status UnknownKey(const std::string& key, const std::vector<OptionSpec>& o
 }  // namespace
 
 absl::Status ApplyConfigJson(std::string_view json, Config* config) {
-  ASSIGN_OR_RETURN(const Json object, ParseObject(json));
+  ASSIGN_OR_RETURN(const std::vector<JsonMember> members, ParseStrictObject(json));
   const std::vector<OptionSpec> options = AllOptions();
-  for (const auto& [key, value] : object.items()) {
+  for (const auto& [key, value] : members) {
     const OptionSpec* found = nullptr;
     for (const OptionSpec& option : options) {
       if (option.name == key) found = &option;
     }
     if (found == nullptr) return UnknownKey(key, options);
-    RETURN_IF_ERROR(ApplyValue(*found, value, config));
+    RETURN_IF_ERROR(ApplyValue(*found, Json::parse(value), config));
   }
   return absl::OkStatus();
 }
@@ -142,7 +121,7 @@ std::string ConfigToJson(const Config& config) {
     } else if (option.kind == OptionKind::kText) {
       object[option.name] = texts.front();
     } else {
-      // true, false and numbers as themselves; "auto" and "512MiB" as strings.
+      // true, false, numbers and objects as themselves; "auto" and "512MiB" as strings.
       const Json parsed = Json::parse(texts.front(), nullptr, /*allow_exceptions=*/false);
       object[option.name] = parsed.is_discarded() ? Json(texts.front()) : parsed;
     }

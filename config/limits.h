@@ -94,6 +94,7 @@ inline constexpr std::int64_t kCacheBytesMin = 1 << 20;
 inline constexpr std::int64_t kCacheBytesMax = std::int64_t{1} << 46;
 inline constexpr std::int64_t kWaitingTokensMax = std::int64_t{1} << 40;
 inline constexpr int kPrefetchWorkersMax = 64;
+inline constexpr int kQueueDepthMax = 4096;  // reads of an Engram table under way
 inline constexpr seconds kTimeoutSettingMax{86400};  // any setting in seconds
 inline constexpr std::size_t kApiKeyFileBytesMax = 1 << 20;
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "config/engram_storage_json.h"
 #include "config/limits.h"
 #include "config/option_value.h"
 
@@ -143,6 +144,17 @@ OptionSpec CacheBytes() {
   return spec;
 }
 
+OptionSpec EngramStorage() {
+  OptionSpec spec;
+  spec.kind = OptionKind::kObject;
+  spec.set = [](const Texts& texts, Config* config) {
+    ASSIGN_OR_RETURN(config->engram_storage, ParseEngramStorage(texts.back()));
+    return absl::OkStatus();
+  };
+  spec.show = [](const Config& config) { return Texts{ShowEngramStorage(config.engram_storage)}; };
+  return spec;
+}
+
 absl::Status CheckServedName(const std::string& name) {
   if (name.empty()) return absl::InvalidArgumentError("a name must not be empty");
   if (name.size() > limits::kServedNameBytesMax) {
@@ -237,6 +249,9 @@ void AddEngineOptions(std::vector<OptionSpec>* table) {
                 [](Config & c) -> auto& { return c.engram_prefetch_workers; }, 1,
                 limits::kPrefetchWorkersMax),
             "Threads that fetch them");
+  group.Add("engram-config", "JSON|@FILE", EngramStorage(),
+            "Where the n-gram memory lies: an object with placement (auto, ram, mmap, nvme), "
+            "ram_budget, threads, queue_depth, cache_bytes, huge_pages (auto, off, require)");
 }
 
 void AddSchedulerOptions(std::vector<OptionSpec>* table) {

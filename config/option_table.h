@@ -16,6 +16,7 @@ enum class OptionKind {
   kBool,    // flags --name and --no-name; true or false in the file
   kNumber,  // a number in the file, or a string with a unit or a word ("512MiB", "auto")
   kText,    // a string
+  kObject,  // an object of settings of its own; its JSON as the flag's value
   kList,    // several values; a string or an array of strings in the file
 };
 

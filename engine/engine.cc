@@ -246,6 +246,9 @@ void ThreadedEngine::Step() {
   if (!plan.has_value()) return;
 
   StepOutput output = executor_->Execute(*plan);
+  for (const SliceFailure& failure : output.failures) {
+    LOG_ERROR("a request ends because a step could not compute it: {}", failure.message);
+  }
   events.clear();
   scheduler_.Commit(*plan, std::move(output), &events);
   metrics_.OnStep(*plan);

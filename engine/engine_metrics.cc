@@ -53,6 +53,8 @@ const char* ReasonName(FinishReason reason) {
     case FinishReason::kCancelled:
     case FinishReason::kAborted:
       return "abort";
+    case FinishReason::kFailed:
+      return "error";
   }
   CHECK(false);
   return "";
@@ -136,7 +138,7 @@ EngineMetrics::EngineMetrics(MetricsRegistry* registry, const std::string& model
                        RequestTimeBounds());
   for (const FinishReason reason :
        {FinishReason::kStop, FinishReason::kLength, FinishReason::kDeadline,
-        FinishReason::kCancelled, FinishReason::kAborted}) {
+        FinishReason::kCancelled, FinishReason::kAborted, FinishReason::kFailed}) {
     ended_[reason] = add.AddEnded(reason);
   }
 }

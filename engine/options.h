@@ -36,6 +36,30 @@ struct SchedulerOptions {
 // InvalidArgument naming the field that is out of range or does not go with the others.
 absl::Status ValidateSchedulerOptions(const SchedulerOptions& options);
 
+// Where Engram tables lie.
+enum class EngramPlacement {
+  kAuto,    // in RAM if they fit, else on their drive, else mapped
+  kRam,     // copied into memory at start
+  kMapped,  // in the checkpoint's mapping: the system's page cache decides what is in memory
+  kNvme,    // on their drive, read row by row past the page cache
+};
+
+enum class HugePages {
+  kAuto,     // as many as can be had
+  kOff,      // none, to measure what they are worth
+  kRequire,  // all, or no start
+};
+
+struct EngramStorageOptions {
+  EngramPlacement placement = EngramPlacement::kAuto;
+  std::int64_t ram_budget_bytes = 0;  // for tables in RAM and row caches; 0 = by what is free
+  int threads =
+      0;  // that load a table, or read where there is no io_uring; 0 = the storage's choice
+  int queue_depth = 64;  // reads that each reader of an NVMe table has under way
+  std::int64_t cache_bytes = std::int64_t{256} << 20;  // rows of NVMe tables, all together
+  HugePages huge_pages = HugePages::kAuto;
+};
+
 struct EngineOptions {
   SchedulerOptions scheduler;
   std::string model_name;  // label of the metrics

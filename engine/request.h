@@ -103,6 +103,7 @@ enum class FinishReason {
   kCancelled,  // the client went away or the handle was dropped
   kDeadline,   // the request's deadline passed
   kAborted,    // the server ended it: drain timeout
+  kFailed,     // the server could not compute it; TokenEvent::error says why
 };
 
 struct TokenLogprob {
@@ -140,6 +141,7 @@ struct TokenEvent {
   std::optional<TokenResult> token;
   std::optional<FinishReason> finish;
   std::optional<std::int32_t> stop_token;  // the stop id that ended it, if not EOS
+  std::string error;                       // why, if finish is kFailed
 };
 
 }  // namespace engram

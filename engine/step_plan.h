@@ -89,12 +89,20 @@ struct StepPlan {
   std::vector<std::int32_t> upcoming_ids;
 };
 
+// A slice that could not be computed: a row of its memory could not be read. What the step gives
+// for it is void.
+struct SliceFailure {
+  int slice = 0;
+  std::string message;
+};
+
 struct StepOutput {
   std::vector<TokenResult> sampled;          // one per StepPlan::samples, same order; gates empty
   std::vector<TokenResult> prompt_logprobs;  // one per StepPlan::prompt_logprobs, same order
   // Gates of the rows of those slices that want them: [rows of slice, Engram layers × streams],
   // slices in plan order, one vector per such slice.
   std::vector<std::vector<float>> gates;
+  std::vector<SliceFailure> failures;  // ascending slices, each at most once; mostly empty
 };
 
 // Executes plans, one at a time, in order. Not thread-safe: the engine thread's own.

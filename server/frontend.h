@@ -55,6 +55,7 @@ struct TextDelta {
   std::optional<FinishReason> finish;
   std::optional<std::string> stop_string;  // what matched, if finish is kStop
   std::optional<std::int32_t> stop_token;
+  std::string error;  // why, if finish is kFailed
 };
 
 struct Usage {

@@ -23,6 +23,7 @@
 #include "config/limits.h"
 #include "config/option_value.h"
 #include "config/read_file.h"
+#include "engine/checkpoint/mapping_fault.h"
 #include "engine/engine.h"
 #include "engine/engram/token_map.h"
 #include "engine/model/generation_config.h"
@@ -74,6 +75,7 @@ ModelRuntimeOptions MakeRuntimeOptions(const Config& config, MetricsRegistry* me
           config.engram_prefetch ? EngramPrefetchMode::kAhead : EngramPrefetchMode::kAtLayer,
       .prefetch_workers = config.engram_prefetch_workers,
       .metrics = metrics,
+      .engram_storage = config.engram_storage,
   };
   std::random_device random;
   for (std::uint64_t& word : options.scheduler.prefix_hash_key) {
@@ -303,6 +305,7 @@ int Run(const CommandLine& line) {
     case Command::kCheckConfig:
       break;
   }
+  InstallMappingFaultHandler();
   InitLog(line.config.log_json ? LogFormat::kJson : LogFormat::kText, line.config.log_level);
   return line.command == Command::kServe ? RunServe(line.config) : RunCheckConfig(line.config);
 }

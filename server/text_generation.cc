@@ -66,6 +66,7 @@ std::optional<TextDelta> EngineTextGeneration::OnEvent(std::size_t prompt_index,
   }
   delta.finish = event.finish;
   delta.stop_token = event.stop_token;
+  delta.error = std::move(event.error);
   if (choice.matcher.matched().has_value()) {
     delta.finish = FinishReason::kStop;
     delta.stop_string = choice.matcher.matched();

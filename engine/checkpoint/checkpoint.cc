@@ -125,8 +125,10 @@ class DirectoryCheckpoint final : public Checkpoint {
     auto tensors = ParseSafetensors(file->bytes());
     if (!tensors.ok()) return InFile(path, tensors.status());
     for (SafetensorsTensor& tensor : *tensors) {
+      const auto offset = static_cast<std::uint64_t>(tensor.bytes.data() - file->bytes().data());
+      TensorPlace place{.path = path, .offset = offset, .identity = file->identity()};
       if (index != nullptr) RETURN_IF_ERROR(CheckPlace(path, name, tensor.name, *index));
-      RETURN_IF_ERROR(AddTensor(name, std::move(tensor)));
+      RETURN_IF_ERROR(AddTensor(name, std::move(tensor), std::move(place)));
     }
     files_.push_back(*std::move(file));
     return absl::OkStatus();
@@ -145,7 +147,7 @@ class DirectoryCheckpoint final : public Checkpoint {
                                                    kIndexFile, " says it is in ", entry->second));
   }
 
-  absl::Status AddTensor(const std::string& file, SafetensorsTensor tensor) {
+  absl::Status AddTensor(const std::string& file, SafetensorsTensor tensor, TensorPlace place) {
     const auto canonical = CanonicalTensorName(tensor.name);
     if (!canonical.ok()) return InFile(directory_ + "/" + file, canonical.status());
     const auto other = tensors_.find(*canonical);
@@ -161,7 +163,8 @@ class DirectoryCheckpoint final : public Checkpoint {
                                  .dtype = tensor.dtype,
                                  .shape = std::move(tensor.shape),
                                  .bytes = tensor.bytes,
-                                 .file = file};
+                                 .file = file,
+                                 .place = std::move(place)};
     return absl::OkStatus();
   }
 

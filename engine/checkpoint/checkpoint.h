@@ -8,15 +8,24 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "engine/checkpoint/file_identity.h"
 #include "kernels/dtype.h"
 
 namespace engram {
+
+// Where a tensor lies on disk, for those who read the file themselves.
+struct TensorPlace {
+  std::string path;
+  std::uint64_t offset = 0;  // of its first byte in the file
+  FileIdentity identity;     // of the file that was mapped
+};
 
 // A tensor in mapped memory; valid as long as its Checkpoint.
 struct TensorInfo {
@@ -25,6 +34,7 @@ struct TensorInfo {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
   std::string file;  // base name, for messages
+  std::optional<TensorPlace> place;  // absent: in no file (dummy weights)
 };
 
 // A name and shape the model wants, and the dtypes it takes for it.

@@ -80,7 +80,8 @@ class DummyCheckpoint final : public Checkpoint {
                            .dtype = dtype,
                            .shape = spec.shape,
                            .bytes = out,
-                           .file = "dummy weights"},
+                           .file = "dummy weights",
+                           .place = std::nullopt},
                   .memory = std::move(memory)};
   }
 

@@ -12,24 +12,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/descriptor.h"
+#include "base/status_macros.h"
 
 namespace engram {
 namespace {
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // `what` and the path, with the code that errno stands for (NotFound for ENOENT, ...).
 absl::Status SystemError(const std::string& path, const char* what) {
@@ -55,7 +42,7 @@ int Advice(AccessPattern pattern) {
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   // O_NONBLOCK: a named pipe is an error below, not a wait for a writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) return SystemError(path, "cannot open");
+  if (!file.ok()) return SystemError(path, "cannot open");
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return SystemError(path, "cannot stat");
   if (!S_ISREG(info.st_mode)) {
@@ -65,20 +52,28 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": the file is empty; was its download cut short?"));
   }
-  const auto size = static_cast<std::size_t>(info.st_size);
+  ASSIGN_OR_RETURN(const FileIdentity identity, IdentityOf(file.get(), path));
+  const auto size = static_cast<std::size_t>(identity.bytes);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
   if (data == MAP_FAILED) return SystemError(path, "cannot map into memory");
-  return MappedFile({static_cast<const std::byte*>(data), size});
+  const std::span<const std::byte> bytes(static_cast<const std::byte*>(data), size);
+  return MappedFile(bytes, identity, KnownMapping(bytes, path));
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : bytes_(std::exchange(other.bytes_, {})),
+      identity_(other.identity_),
+      known_(std::move(other.known_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(bytes_, other.bytes_);
+  std::swap(identity_, other.identity_);
+  std::swap(known_, other.known_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
+  known_ = KnownMapping();  // before another mapping can have its addresses
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

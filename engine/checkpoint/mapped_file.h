@@ -6,12 +6,16 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "engine/checkpoint/file_identity.h"
+#include "engine/checkpoint/mapping_fault.h"
 
 namespace engram {
 
-// Movable. The file must not be shortened while mapped: touching what is gone ends the process.
+// Movable. The file must not be shortened while mapped: touching what is gone ends the process
+// (mapping_fault.h).
 class MappedFile {
  public:
   // Maps `path`, which must be a regular file (or a link to one) of at least one byte. NotFound,
@@ -24,11 +28,16 @@ class MappedFile {
 
   // Page-aligned; valid as long as this object or the one it was moved to.
   std::span<const std::byte> bytes() const { return bytes_; }
+  // As of when it was mapped.
+  const FileIdentity& identity() const { return identity_; }
 
  private:
-  explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  MappedFile(std::span<const std::byte> bytes, const FileIdentity& identity, KnownMapping known)
+      : bytes_(bytes), identity_(identity), known_(std::move(known)) {}
 
   std::span<const std::byte> bytes_;
+  FileIdentity identity_;
+  KnownMapping known_;
 };
 
 // How a part of a mapped file will be read.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -61,6 +62,7 @@ struct EngramPrefetcher::Impl {
 
   void Start(const StepPlan& plan);
   const std::byte* Rows(int layer_index);
+  std::vector<StepRowFailure> TakeFailures();
 
   void Work(RowGatherer* gatherer);
   void Run(JobBoard::Job job, RowGatherer* gatherer);
@@ -87,6 +89,9 @@ struct EngramPrefetcher::Impl {
   JobBoard board;
   bool started = false;  // the engine thread's
 
+  std::mutex failures_mutex;
+  std::vector<StepRowFailure> failures;  // protected by failures_mutex; of this step
+
   std::vector<std::thread> workers;
   std::unique_ptr<ReadAhead> read_ahead;  // null: nobody is told early
 };
@@ -105,7 +110,7 @@ EngramPrefetcher::Impl::Impl(const EngramConfig& config, TokenMap token_map,
   CHECK_EQ(tables.size(), static_cast<std::size_t>(hasher.layer_count()));
   for (int i = 0; i < hasher.layer_count(); ++i) {
     CHECK_EQ(tables[i]->rows(), hasher.table_rows(i));
-    CHECK_EQ(tables[i]->head_dim(), config.head_dim);
+    CHECK_EQ(tables[i]->format().head_dim, config.head_dim);
     staging.emplace_back(static_cast<std::size_t>(options.rows_max) * hasher.lookups() *
                          tables[i]->row_bytes());
   }
@@ -126,6 +131,7 @@ EngramPrefetcher::Impl::~Impl() {
 
 void EngramPrefetcher::Impl::Start(const StepPlan& plan) {
   board.Drop();
+  TakeFailures();  // of a step that was given up
   step.Assign(plan, hasher);
   lookups_per_job = std::clamp(kCopiesPerJob / std::max(1, step.rows()), 1, hasher.lookups());
   board.Post((hasher.lookups() + lookups_per_job - 1) / lookups_per_job);
@@ -147,6 +153,11 @@ const std::byte* EngramPrefetcher::Impl::Rows(int layer_index) {
   return staging[layer_index].data();
 }
 
+std::vector<StepRowFailure> EngramPrefetcher::Impl::TakeFailures() {
+  std::lock_guard lock(failures_mutex);
+  return std::exchange(failures, {});
+}
+
 void EngramPrefetcher::Impl::Work(RowGatherer* gatherer) {
   while (const auto job = board.WaitForJob()) Run(*job, gatherer);
 }
@@ -158,8 +169,13 @@ void EngramPrefetcher::Impl::Run(JobBoard::Job job, RowGatherer* gatherer) {
                           .first = first,
                           .count = std::min(lookups_per_job, hasher.lookups() - first)};
   const EngramTable& table = *tables[job.layer];
+  std::vector<StepRowFailure> failed;
   const GatherCounts counts =
-      gatherer->Gather(hasher, step, range, table, staging[job.layer].data());
+      gatherer->Gather(hasher, step, range, table, staging[job.layer].data(), &failed);
+  if (!failed.empty()) {
+    std::lock_guard lock(failures_mutex);
+    failures.insert(failures.end(), failed.begin(), failed.end());
+  }
   AtomicStats* const stats = &layer_stats[job.layer];
   Add(&stats->lookups, counts.lookups);
   Add(&stats->rows, counts.rows);
@@ -178,6 +194,8 @@ EngramPrefetcher::~EngramPrefetcher() = default;
 void EngramPrefetcher::Start(const StepPlan& plan) { impl_->Start(plan); }
 
 const std::byte* EngramPrefetcher::Rows(int layer_index) { return impl_->Rows(layer_index); }
+
+std::vector<StepRowFailure> EngramPrefetcher::TakeFailures() { return impl_->TakeFailures(); }
 
 EngramPrefetchStats EngramPrefetcher::stats() const {
   EngramPrefetchStats sum{.steps = impl_->steps.load(std::memory_order_relaxed)};

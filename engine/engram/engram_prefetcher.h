@@ -12,6 +12,7 @@
 
 #include "engine/engram/engram_config.h"
 #include "engine/engram/engram_table.h"
+#include "engine/engram/step_row_failure.h"
 #include "engine/engram/token_map.h"
 #include "engine/step_plan.h"
 
@@ -59,6 +60,11 @@ class EngramPrefetcher {
   // layer that no worker has begun is done here; then it waits for the workers. REQUIRES: a step
   // was started.
   const std::byte* Rows(int layer_index);
+
+  // Rows of this step that are void because a table row could not be read (its bytes are zero
+  // then); one may be named several times. Empty, but for a broken disk or file. REQUIRES: Rows has
+  // been called for every layer.
+  std::vector<StepRowFailure> TakeFailures();
 
   // Thread-safe.
   EngramPrefetchStats stats() const;

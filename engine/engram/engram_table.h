@@ -8,7 +8,8 @@
 #include <span>
 #include <string_view>
 
-#include "kernels/dtype.h"
+#include "absl/status/status.h"
+#include "kernels/row_format.h"
 
 namespace engram {
 
@@ -28,23 +29,31 @@ struct EngramTableStats {
   std::uint64_t row_cache_hits = 0;     // rows found there
   std::uint64_t disk_reads = 0;         // reads that the storage issued itself (no page faults)
   std::uint64_t disk_read_bytes = 0;
-  std::uint64_t disk_read_ns = 0;  // sum over reads: its rate is the average queue depth
+  std::uint64_t disk_read_ns = 0;        // sum over reads: its rate is the average queue depth
+  std::uint64_t disk_read_failures = 0;  // errors and short reads, tried again or not
 };
 
-// Thread-safe: Gather may run on several threads at once.
+// Where rows go: row `to` begins at data + to · stride.
+struct RowSink {
+  std::byte* data = nullptr;
+  std::size_t stride = 0;  // ≥ row_bytes()
+};
+
+// Thread-safe: several threads may gather at once.
 class EngramTable {
  public:
   virtual ~EngramTable() = default;
   virtual std::int64_t rows() const = 0;
-  virtual int head_dim() const = 0;  // values per row
-  virtual DType dtype() const = 0;
-  std::size_t row_bytes() const { return head_dim() * DTypeBytes(dtype()); }
+  virtual const EngramRowFormat& format() const = 0;
+  std::size_t row_bytes() const { return format().row_bytes(); }
 
-  // Copies each row to out + to · row_bytes(). Blocks until the bytes are there. The prefetcher
-  // asks for many at once, in ascending order of `row`, so that a storage may read a repeated row
-  // once, merge neighbours and overlap its reads; any order must give the right bytes. REQUIRES:
-  // every `row` in [0, rows()); checked, because a wrong row is worse than a stop.
-  virtual void Gather(std::span<const RowCopy> copies, std::byte* out) const = 0;
+  // Copies each row to its place in `out` and blocks until the bytes are there. The prefetcher asks
+  // for many at once, in ascending order of `row`, so that a storage may read a repeated row once,
+  // merge neighbours and overlap its reads; any order must give the right bytes. An error (a disk
+  // that does not read, a file that is no longer the one that was opened) names file and offset;
+  // the rows in `out` are then undefined, those of this call and no others. REQUIRES: every `row`
+  // in [0, rows()); checked, because a wrong row is worse than a stop.
+  virtual absl::Status Gather(std::span<const RowCopy> copies, RowSink out) const = 0;
 
   // A hint: these rows, in any order, will be gathered soon. A storage may begin to bring them
   // nearer, and may wait for that; it never changes what Gather gives, and it cannot fail: a row

@@ -5,11 +5,17 @@
 
 #include <cstring>
 #include <span>
+#include <string>
 
 #include "base/check.h"
+#include "base/strings.h"
 
 namespace engram {
 namespace {
+
+// A disk that is gone may take seconds to refuse each read: after so many failures in one job the
+// rest is not tried.
+constexpr int kFailuresTriedMax = 16;
 
 // Rows of slices whose memory is off.
 void ZeroDisabled(const StepWindows& step, int lookups, LookupRange range, std::size_t row_bytes,
@@ -31,7 +37,8 @@ RowGatherer::RowGatherer(std::size_t copies_max) : sort_scratch_(copies_max), ha
 }
 
 GatherCounts RowGatherer::Gather(const NgramHasher& hasher, const StepWindows& step,
-                                 LookupRange range, const EngramTable& table, std::byte* out) {
+                                 LookupRange range, const EngramTable& table, std::byte* out,
+                                 std::vector<StepRowFailure>* failures) {
   CHECK_LE(static_cast<std::size_t>(step.rows()) * range.count, copies_.capacity());
   ZeroDisabled(step, hasher.lookups(), range, table.row_bytes(), out);
   copies_.clear();
@@ -46,8 +53,25 @@ GatherCounts RowGatherer::Gather(const NgramHasher& hasher, const StepWindows& s
     }
   }
   counts.lookups = copies_.size();
-  table.Gather(copies_, out);
+  const RowSink sink{.data = out, .stride = table.row_bytes()};
+  if (!table.Gather(copies_, sink).ok()) GatherOneByOne(table, hasher.lookups(), sink, failures);
   return counts;
+}
+
+void RowGatherer::GatherOneByOne(const EngramTable& table, int lookups, RowSink out,
+                                 std::vector<StepRowFailure>* failures) {
+  int failed = 0;
+  std::string message;
+  for (const RowCopy& copy : copies_) {
+    if (failed < kFailuresTriedMax) {
+      const absl::Status status = table.Gather({&copy, 1}, out);
+      if (status.ok()) continue;
+      ++failed;
+      message = Message(status);
+    }
+    std::memset(out.data + static_cast<std::size_t>(copy.to) * out.stride, 0, table.row_bytes());
+    failures->push_back({.step_row = static_cast<int>(copy.to / lookups), .message = message});
+  }
 }
 
 void RowGatherer::Request(const NgramHasher& hasher, const StepWindows& step, int layer_index,

@@ -10,6 +10,7 @@
 #include "engine/engram/engram_table.h"
 #include "engine/engram/ngram_hasher.h"
 #include "engine/engram/row_request.h"
+#include "engine/engram/step_row_failure.h"
 #include "engine/engram/step_windows.h"
 
 namespace engram {
@@ -34,11 +35,17 @@ class RowGatherer {
   explicit RowGatherer(std::size_t copies_max);
 
   // Writes lookups `range` of out [step rows, H, h_d], table dtype: zero bytes where a slice's
-  // memory is off. REQUIRES: step rows · range.count ≤ copies_max.
+  // memory is off, and where a row could not be read, which `failures` then names. Allocates only
+  // for a failure. REQUIRES: step rows · range.count ≤ copies_max.
   GatherCounts Gather(const NgramHasher& hasher, const StepWindows& step, LookupRange range,
-                      const EngramTable& table, std::byte* out);
+                      const EngramTable& table, std::byte* out,
+                      std::vector<StepRowFailure>* failures);
 
  private:
+  // What is left to do when the table could not give copies_ together: each alone, to find out
+  // which of them fail.
+  void GatherOneByOne(const EngramTable& table, int lookups, RowSink out,
+                      std::vector<StepRowFailure>* failures);
   // Fills requests_ with those of one lookup, in ascending order of table row.
   void Request(const NgramHasher& hasher, const StepWindows& step, int layer_index, int lookup);
 

@@ -4,10 +4,31 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include "base/check.h"
+#include "engine/engram/step_row_failure.h"
 
 namespace engram {
+namespace {
+
+// The slices that have a failed row, each with the message of its first.
+std::vector<SliceFailure> FailedSlices(const StepPlan& plan, std::vector<StepRowFailure> failed) {
+  std::vector<SliceFailure> slices;
+  if (failed.empty()) return slices;
+  std::ranges::stable_sort(failed, {}, &StepRowFailure::step_row);
+  auto row = failed.begin();
+  for (std::size_t i = 0; i < plan.slices.size(); ++i) {
+    const int end = plan.slices[i].first_row + plan.slices[i].row_count;
+    if (row == failed.end() || row->step_row >= end) continue;
+    slices.push_back({.slice = static_cast<int>(i), .message = std::move(row->message)});
+    while (row != failed.end() && row->step_row < end) ++row;
+  }
+  CHECK(row == failed.end());
+  return slices;
+}
+
+}  // namespace
 
 Executor::Executor(const StepBatchLimits& limits, const ModelCacheShape& cache, Model* model,
                    EngramPrefetcher* prefetcher, EngramMetrics* engram_metrics, Backend* backend)
@@ -43,6 +64,7 @@ StepOutput Executor::Execute(const StepPlan& plan) {
   StepOutput output;
   RunLogits(plan, hidden, &output);
   output.gates = CopyGates(plan);
+  if (prefetcher_ != nullptr) output.failures = FailedSlices(plan, prefetcher_->TakeFailures());
   if (engram_metrics_ != nullptr) engram_metrics_->Update();
   return output;
 }

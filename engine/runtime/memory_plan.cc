@@ -102,8 +102,12 @@ std::string FormatBytes(std::int64_t bytes) {
 }
 
 void LogMemoryPlan(const MemoryPlan& plan) {
-  LOG_INFO("memory: weights {} (mapped), engram tables {} (mapped)",
-           FormatBytes(plan.weights_bytes), FormatBytes(plan.tables_bytes));
+  LOG_INFO("memory: weights {} (mapped)", FormatBytes(plan.weights_bytes));
+  if (!plan.tables_storage.empty()) {
+    LOG_INFO("memory: engram tables {} ({}), of which {} are memory of this process",
+             FormatBytes(plan.tables_bytes), plan.tables_storage,
+             FormatBytes(plan.tables_memory_bytes));
+  }
   LOG_INFO("memory: kv cache {}: {} blocks of {} tokens = {} tokens, {:.1f} sequences of {} tokens",
            FormatBytes(plan.cache_bytes), plan.block_count, plan.block_size, plan.cache_tokens(),
            static_cast<double>(plan.cache_tokens()) / plan.max_model_len, plan.max_model_len);

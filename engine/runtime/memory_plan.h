@@ -30,7 +30,9 @@ std::int64_t CacheBytes(const SchedulerOptions& options, const ModelMemory& memo
 
 struct MemoryPlan {
   std::int64_t weights_bytes = 0;  // mapped from the checkpoint, without the Engram tables
-  std::int64_t tables_bytes = 0;   // Engram tables, mapped
+  std::int64_t tables_bytes = 0;   // Engram tables, wherever they lie
+  std::string tables_storage;      // "ram", "mmap", "nvme"; empty without Engram
+  std::int64_t tables_memory_bytes = 0;  // that they take: all of them in RAM, or their row cache
   std::int64_t cache_bytes = 0;
   std::int64_t activation_bytes = 0;  // workspace of the largest step, logits included
   int block_count = 0;

@@ -9,7 +9,6 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/engram/engram_layout.h"
-#include "engine/engram/mapped_table.h"
 #include "engine/model/model_config.h"
 #include "engine/step_plan.h"
 #include "kernels/backend_factory.h"
@@ -19,14 +18,8 @@ namespace {
 
 // Enough for every expert of a small model to be read once; a short wait for a large one.
 constexpr int kWarmUpTokens = 16;
-
-std::int64_t TableBytes(const Model& model) {
-  std::int64_t bytes = 0;
-  for (const TensorInfo* table : model.engram_tables()) {
-    bytes += static_cast<std::int64_t>(table->bytes.size());
-  }
-  return bytes;
-}
+// Threads that may gather besides the prefetch workers: the engine's, and one that looks ahead.
+constexpr int kReadersBesideWorkers = 2;
 
 // The field's name is a payload for clients; whoever starts the server reads the message alone.
 absl::Status NameField(const absl::Status& status) {
@@ -46,7 +39,10 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Load(const ModelRunt
   progress("weights");
   RETURN_IF_ERROR(runtime->PlaceWeights(options));
   progress("cache");
+  RETURN_IF_ERROR(runtime->PlaceTables(options));
   RETURN_IF_ERROR(runtime->CompleteOptions(options));
+  if (runtime->config_.has_engram()) progress("tables");
+  RETURN_IF_ERROR(runtime->OpenTables(options));
   RETURN_IF_ERROR(runtime->MakePrefetcher(options, std::move(token_map)));
   runtime->MakeExecutor();
   progress("warm-up");
@@ -76,6 +72,28 @@ absl::Status ModelRuntime::PlaceWeights(const ModelRuntimeOptions& options) {
   return absl::OkStatus();
 }
 
+// Weights are mapped: what they take of the page cache counts as available, but is not to spare.
+absl::Status ModelRuntime::PlaceTables(const ModelRuntimeOptions& options) {
+  if (!config_.has_engram()) return absl::OkStatus();
+  std::int64_t tables_bytes = 0;
+  for (const TensorInfo* table : model_->engram_tables()) {
+    const EngramRowFormat format = {.dtype = table->dtype, .head_dim = config_.engram.head_dim};
+    table_sources_.push_back({.rows = table->shape[0],
+                              .format = format,
+                              .bytes = table->bytes,
+                              .place = table->place});
+    tables_bytes += static_cast<std::int64_t>(table->bytes.size());
+  }
+  memory_plan_.tables_bytes = tables_bytes;
+  const std::int64_t weights = checkpoint_->total_bytes() - tables_bytes;
+  const std::int64_t available = std::max<std::int64_t>(0, AvailableMemoryBytes() - weights);
+  ASSIGN_OR_RETURN(placement_,
+                   engram::PlaceTables(options.engram_storage, table_sources_, available));
+  memory_plan_.tables_storage = PlacementName(placement_.placement);
+  memory_plan_.tables_memory_bytes = placement_.memory_bytes();
+  return absl::OkStatus();
+}
+
 absl::Status ModelRuntime::CompleteOptions(const ModelRuntimeOptions& options) {
   scheduler_ = options.scheduler;
   if (scheduler_.max_model_len == 0) scheduler_.max_model_len = config_.max_position_embeddings;
@@ -89,20 +107,25 @@ absl::Status ModelRuntime::CompleteOptions(const ModelRuntimeOptions& options) {
   scheduler_.block_count = 1;  // until it is counted below
   RETURN_IF_ERROR(NameField(ValidateSchedulerOptions(scheduler_)));
   const ModelMemory memory = model_->MemoryNeeds(scheduler_.max_num_batched_tokens);
+  std::int64_t available = AvailableMemoryBytes();
+  if (available > 0) available = std::max<std::int64_t>(1, available - placement_.memory_bytes());
   ASSIGN_OR_RETURN(scheduler_.block_count,
-                   CountBlocks(scheduler_, memory, options.kv_cache_bytes, AvailableMemoryBytes()));
+                   CountBlocks(scheduler_, memory, options.kv_cache_bytes, available));
 
-  const std::int64_t tables_bytes = TableBytes(*model_);
-  memory_plan_ = {
-      .weights_bytes = checkpoint_->total_bytes() - tables_bytes,
-      .tables_bytes = tables_bytes,
-      .cache_bytes = CacheBytes(scheduler_, memory),
-      .activation_bytes = memory.activation_bytes + Executor::LogitsBytes(config_),
-      .block_count = scheduler_.block_count,
-      .block_size = scheduler_.block_size,
-      .max_model_len = scheduler_.max_model_len,
-  };
+  memory_plan_.weights_bytes = checkpoint_->total_bytes() - memory_plan_.tables_bytes;
+  memory_plan_.cache_bytes = CacheBytes(scheduler_, memory);
+  memory_plan_.activation_bytes = memory.activation_bytes + Executor::LogitsBytes(config_);
+  memory_plan_.block_count = scheduler_.block_count;
+  memory_plan_.block_size = scheduler_.block_size;
+  memory_plan_.max_model_len = scheduler_.max_model_len;
   LogMemoryPlan(memory_plan_);
+  return absl::OkStatus();
+}
+
+absl::Status ModelRuntime::OpenTables(const ModelRuntimeOptions& options) {
+  const int readers = options.prefetch_workers + kReadersBesideWorkers;
+  ASSIGN_OR_RETURN(tables_, engram::OpenTables(options.engram_storage, placement_, table_sources_,
+                                               readers));
   return absl::OkStatus();
 }
 
@@ -110,11 +133,7 @@ absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, To
   if (!config_.has_engram()) return absl::OkStatus();
   RETURN_IF_ERROR(CheckTokenMap(config_.engram, token_map));
   std::vector<const EngramTable*> tables;
-  for (const TensorInfo* table : model_->engram_tables()) {
-    tables_.push_back(std::make_unique<MappedTable>(table->bytes, table->shape[0],
-                                                    config_.engram.head_dim, table->dtype));
-    tables.push_back(tables_.back().get());
-  }
+  for (const std::unique_ptr<EngramTable>& table : tables_) tables.push_back(table.get());
   // Two steps' worth: what the next one reads is there, and the one after it is on its way.
   const bool hints = options.prefetch == EngramPrefetchMode::kAhead &&
                      std::ranges::any_of(tables, &EngramTable::takes_hints);
@@ -167,6 +186,12 @@ void ModelRuntime::WarmUp() {
 
 EngramPrefetchStats ModelRuntime::prefetch_stats() const {
   return prefetcher_ == nullptr ? EngramPrefetchStats{} : prefetcher_->stats();
+}
+
+std::vector<EngramTableStats> ModelRuntime::table_stats() const {
+  std::vector<EngramTableStats> stats;
+  for (const std::unique_ptr<EngramTable>& table : tables_) stats.push_back(table->stats());
+  return stats;
 }
 
 }  // namespace engram

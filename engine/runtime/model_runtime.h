@@ -18,6 +18,8 @@
 #include "engine/engram/engram_metrics.h"
 #include "engine/engram/engram_prefetcher.h"
 #include "engine/engram/engram_table.h"
+#include "engine/engram/storage/placement.h"
+#include "engine/engram/storage/table_storage.h"
 #include "engine/engram/token_map.h"
 #include "engine/model/model.h"
 #include "engine/options.h"
@@ -39,11 +41,12 @@ struct ModelRuntimeOptions {
   EngramPrefetchMode prefetch = EngramPrefetchMode::kAhead;
   int prefetch_workers = 1;
   MetricsRegistry* metrics = nullptr;  // null = none; must outlive the runtime
+  EngramStorageOptions engram_storage;
 };
 
 class ModelRuntime {
  public:
-  // Told what begins: "opening", "weights", "cache", "warm-up".
+  // Told what begins: "opening", "weights", "cache", "tables" (with Engram), "warm-up".
   using Progress = std::function<void(std::string_view phase)>;
 
   // `token_map`: the tokenizer's; ignored if the model has no Engram. Errors name file, tensor or
@@ -59,6 +62,8 @@ class ModelRuntime {
   std::string_view backend_name() const { return backend_->name(); }
   // Thread-safe. Zeros for a model without Engram.
   EngramPrefetchStats prefetch_stats() const;
+  // One per Engram layer.
+  std::vector<EngramTableStats> table_stats() const;
 
   // For the engine, once. This object must outlive it.
   std::unique_ptr<Executor> TakeExecutor() { return std::move(executor_); }
@@ -68,7 +73,9 @@ class ModelRuntime {
 
   absl::Status Open(const ModelRuntimeOptions& options);
   absl::Status PlaceWeights(const ModelRuntimeOptions& options);
+  absl::Status PlaceTables(const ModelRuntimeOptions& options);
   absl::Status CompleteOptions(const ModelRuntimeOptions& options);
+  absl::Status OpenTables(const ModelRuntimeOptions& options);
   absl::Status MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map);
   void MakeExecutor();
   void WarmUp();
@@ -79,6 +86,8 @@ class ModelRuntime {
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Model> model_;
   SchedulerOptions scheduler_;
+  std::vector<TableSource> table_sources_;  // [Engram layers]
+  PlacementChoice placement_;
   MemoryPlan memory_plan_;
   std::vector<std::unique_ptr<EngramTable>> tables_;  // [Engram layers]
   std::unique_ptr<EngramPrefetcher> prefetcher_;      // null without Engram

@@ -2,12 +2,34 @@
 // What came of a step: progress, prompt results, forks, sampled tokens and ends. Events are in the
 // order of the plan's slices.
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
 #include "engine/scheduler/scheduler_impl.h"
 
 namespace engram {
+namespace {
+
+// How far a step's outputs have been read: they follow the plan's slices.
+struct OutputPlace {
+  std::size_t sample = 0;
+  std::size_t logprob = 0;
+  std::size_t gates = 0;
+};
+
+// Passes over what the step gave for a slice that failed.
+void SkipSlice(const StepPlan& plan, int slice, OutputPlace* at) {
+  const auto belongs = [slice](const auto& list, std::size_t i) {
+    return i < list.size() && list[i].slice == slice;
+  };
+  while (belongs(plan.samples, at->sample)) ++at->sample;
+  while (belongs(plan.prompt_logprobs, at->logprob)) ++at->logprob;
+  if (plan.slices[slice].wants_gates) ++at->gates;
+}
+
+}  // namespace
 
 void Scheduler::Impl::Commit(const StepPlan& plan, StepOutput output, SchedulerEvents* events) {
   CHECK(plan_open);
@@ -17,17 +39,24 @@ void Scheduler::Impl::Commit(const StepPlan& plan, StepOutput output, SchedulerE
   CHECK_EQ(plan.prompt_logprobs.size(), output.prompt_logprobs.size());
   plan_open = false;
 
-  std::size_t sample = 0;
-  std::size_t logprob = 0;
-  std::size_t gates = 0;
+  OutputPlace at;
+  auto& [sample, logprob, gates] = at;
+  auto failure = output.failures.begin();
+  std::map<RequestKey, std::string> failed;  // by request, the first message
   for (std::size_t i = 0; i < planned.size(); ++i) {
     const SequenceSlice& slice = plan.slices[i];
     Sequence* sequence = planned[i];
     RequestState* request = sequence->request;
     CHECK_EQ(sequence->id, slice.sequence);
     CHECK_EQ(sequence->computed_tokens, slice.start_position);
-    sequence->computed_tokens += slice.row_count;
     sequence->step_rows = 0;
+    if (failure != output.failures.end() && failure->slice == static_cast<int>(i)) {
+      failed.emplace(request->key, std::move(failure->message));
+      SkipSlice(plan, static_cast<int>(i), &at);
+      ++failure;
+      continue;
+    }
+    sequence->computed_tokens += slice.row_count;
     sequence->slot_is_current = true;
     cache.Register(sequence);
 
@@ -54,7 +83,11 @@ void Scheduler::Impl::Commit(const StepPlan& plan, StepOutput output, SchedulerE
     if (samples) TakeSample(sequence, std::move(output.sampled[sample++]), events);
   }
   CHECK_EQ(gates, output.gates.size());
+  CHECK(failure == output.failures.end());
   planned.clear();
+  for (const auto& [key, error] : failed) {
+    EndRequest(requests.at(key).get(), FinishReason::kFailed, events, error);
+  }
 }
 
 // Gives each row of the slice that owes its gates to its token: one of the prompt, or the one that

@@ -96,12 +96,13 @@ void Scheduler::Impl::AbortAll(SchedulerEvents* events) {
 }
 
 void Scheduler::Impl::EndRequest(RequestState* request, FinishReason reason,
-                                 SchedulerEvents* events) {
+                                 SchedulerEvents* events, const std::string& error) {
   for (Sequence& sequence : request->choices) {
     if (sequence.state == SequenceState::kFinished) continue;
     TokenEvent event;
     event.token = std::move(sequence.held_token);
     event.finish = reason;
+    event.error = error;
     Emit(&sequence, std::move(event), events);
     Finish(&sequence);
   }

@@ -55,7 +55,9 @@ class Scheduler {
   // What to do next; nothing if and only if no request is live. Requests whose deadline has passed
   // end here: their events are appended to `events`. REQUIRES: no plan waits for its Commit.
   std::optional<StepPlan> Plan(TimePoint now, std::vector<SchedulerEvent>* events);
-  // Takes the results of the last plan in. REQUIRES: `plan` is that plan, `output` has its shape.
+  // Takes the results of the last plan in. Requests of output.failures end with kFailed, all their
+  // choices, and nothing of the failed slices is kept. REQUIRES: `plan` is that plan, `output` has
+  // its shape.
   void Commit(const StepPlan& plan, StepOutput output, std::vector<SchedulerEvent>* events);
 
   // Ends all requests with kAborted (drain timeout). REQUIRES: no plan waits for its Commit.

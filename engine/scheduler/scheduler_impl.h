@@ -30,7 +30,9 @@ struct Scheduler::Impl {
   void ExpireDeadlines(TimePoint now, SchedulerEvents* events);
   void AbortAll(SchedulerEvents* events);
   // Ends what is unfinished of the request, with an event for each choice, and removes it.
-  void EndRequest(RequestState* request, FinishReason reason, SchedulerEvents* events);
+  // `error`: TokenEvent::error of kFailed.
+  void EndRequest(RequestState* request, FinishReason reason, SchedulerEvents* events,
+                  const std::string& error = "");
   // REQUIRES: all its choices are finished.
   void Remove(RequestState* request);
   SchedulerStats Stats() const;

@@ -73,9 +73,12 @@ void GenerateCall::Pump() {
   if (ready_) {
     ready_ = false;
     std::vector<TextDelta> deltas = generation_->Poll();
+    for (const TextDelta& delta : deltas) {
+      if (delta.finish == FinishReason::kFailed) outcome_ = absl::InternalError(delta.error);
+    }
     if (!deltas.empty()) writing_ = sink_->Take(std::move(deltas), *generation_);
   }
-  if (!writing_ && generation_->finished()) End(absl::OkStatus());
+  if (!writing_ && generation_->finished()) End(outcome_);
 }
 
 void GenerateCall::End(const absl::Status& status) {

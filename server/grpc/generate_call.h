@@ -74,6 +74,7 @@ class GenerateCall : public std::enable_shared_from_this<GenerateCall> {
   bool ready_ = false;
   bool writing_ = false;
   bool cancelled_ = false;
+  absl::Status outcome_;  // an error: the engine could not compute a choice
 };
 
 }  // namespace engram

@@ -215,6 +215,7 @@ pb::FinishReason ToFinishReason(FinishReason reason) {
       return pb::FINISH_REASON_TIME_LIMIT;
     case FinishReason::kCancelled:
     case FinishReason::kAborted:
+    case FinishReason::kFailed:  // the call's status says it
       break;
   }
   return pb::FINISH_REASON_ABORTED;

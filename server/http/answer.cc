@@ -14,6 +14,8 @@ std::string_view FinishReasonText(FinishReason reason) {
     case FinishReason::kDeadline:
     case FinishReason::kAborted:
       return "abort";
+    case FinishReason::kFailed:
+      return "error";
   }
   return "abort";
 }

@@ -24,7 +24,7 @@ struct AnswerContext {
   OpenAiRequest request;  // without its prompts
 };
 
-// "stop", "length", "abort".
+// "stop", "length", "abort", "error".
 std::string_view FinishReasonText(FinishReason reason);
 // The value of "stop_reason": the string or id that matched, or what else ended the choice early.
 void WriteStopReason(JsonWriter* json, const TextDelta& end);
@@ -53,6 +53,8 @@ class UnaryAnswer {
   std::string Body(const TextGeneration& generation) const;
   // The server ended a choice before it was complete.
   bool aborted() const { return aborted_; }
+  // Why the server could not compute a choice; empty: it could.
+  const std::string& error() const { return error_; }
 
  private:
   struct Choice {
@@ -68,6 +70,7 @@ class UnaryAnswer {
   const AnswerContext* const context_;
   std::vector<Choice> choices_;
   bool aborted_ = false;
+  std::string error_;
 };
 
 // A streamed answer: server-sent events, one for each delta.

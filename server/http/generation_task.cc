@@ -68,6 +68,8 @@ void GenerationTask::PumpUnary() {
     HttpError error = HttpErrorFor(503, "the server stopped before the answer was complete");
     error.reason = "server_draining";
     scope_->RespondError(error);
+  } else if (!unary_->error().empty()) {
+    scope_->RespondError(absl::InternalError(unary_->error()));
   } else {
     scope_->Respond({.status = 200, .headers = {}, .body = unary_->Body(*generation_)});
   }
@@ -83,6 +85,9 @@ void GenerationTask::PumpStream() {
   for (const TextDelta& delta : generation_->Poll()) {
     // One chunk an event, so that every event is on the wire as its own.
     exchange.Write(streamed_->Events(delta, *generation_));
+    if (delta.finish == FinishReason::kFailed) {
+      exchange.Write(SseEvent(ErrorResponse(ToHttpError(absl::InternalError(delta.error))).body));
+    }
   }
   if (!generation_->finished()) return;
   exchange.Write(streamed_->Tail(generation_->usage()));

@@ -18,6 +18,7 @@ void UnaryAnswer::Add(TextDelta delta) {
   delta.tokens.clear();
   if (delta.prompt) choice.prompt = delta.prompt;
   if (delta.finish == FinishReason::kAborted) aborted_ = true;
+  if (delta.finish == FinishReason::kFailed) error_ = delta.error;
   if (delta.finish.has_value()) choice.end = std::move(delta);
 }
 

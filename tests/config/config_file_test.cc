@@ -25,7 +25,8 @@ TEST(ConfigFileTest, SetsWhatItNamesAndNothingElse) {
     // a comment
     "model": "m", "served-model-name": ["a", "b"], "max-num-seqs": 7, "kv-cache-memory": "512MiB",
     "enable-prefix-caching": false, "load-format": "dummy", "drain-timeout": 1.5, "threads": "auto",
-    "engram-prefetch": "off", "seed": 18446744073709551615
+    "engram-prefetch": "off", "seed": 18446744073709551615,
+    "engram-config": {"placement": "nvme", "cache_bytes": "1GiB"}
   })",
                                               &config);
   ASSERT_TRUE(status.ok()) << status;
@@ -39,6 +40,8 @@ TEST(ConfigFileTest, SetsWhatItNamesAndNothingElse) {
   EXPECT_EQ(config.threads, 0);
   EXPECT_FALSE(config.engram_prefetch);
   EXPECT_EQ(config.seed, 18446744073709551615u);
+  EXPECT_EQ(config.engram_storage.placement, EngramPlacement::kNvme);
+  EXPECT_EQ(config.engram_storage.cache_bytes, 1 << 30);
   EXPECT_EQ(config.http_port, Config().http_port);
   EXPECT_TRUE(config.scheduler.enable_chunked_prefill);
 }
@@ -52,6 +55,9 @@ TEST(ConfigFileTest, NamesKeyFoundAndAllowed) {
   EXPECT_EQ(ErrorOf(R"({"enable-prefix-caching": "yes"})"),
             "key \"enable-prefix-caching\": \"yes\" is not true or false");
   EXPECT_EQ(ErrorOf(R"({"backend": "gpu"})"), "key \"backend\": 'gpu' is none of auto, cpu, ref");
+  EXPECT_EQ(ErrorOf(R"({"engram-config": 5})"), "key \"engram-config\": 5 is not an object");
+  EXPECT_EQ(ErrorOf(R"({"engram-config": {"place": "ram"}})"),
+            "key \"engram-config\": unknown key \"place\"");
   EXPECT_EQ(ErrorOf(R"({"served-model-name": []})"),
             "key \"served-model-name\": [] is not a string or an array of strings");
   EXPECT_EQ(ErrorOf(R"({"served-model-name": [""]})"),
@@ -90,7 +96,8 @@ TEST(ConfigFileTest, PrintedConfigReadsBackAsTheSame) {
   Config config;
   const absl::Status status = ApplyConfigJson(
       R"({"model": "m", "served-model-name": "a", "kv-cache-memory": "3GB", "threads": 5,
-          "enable-grpc-reflection": false, "watchdog": 0.25, "log-format": "json"})",
+          "enable-grpc-reflection": false, "watchdog": 0.25, "log-format": "json",
+          "engram-config": {"placement": "ram", "ram_budget": "4GiB"}})",
       &config);
   ASSERT_TRUE(status.ok()) << status;
   const std::string printed = ConfigToJson(config);
@@ -98,6 +105,7 @@ TEST(ConfigFileTest, PrintedConfigReadsBackAsTheSame) {
   ASSERT_TRUE(ApplyConfigJson(printed, &again).ok()) << printed;
   EXPECT_EQ(ConfigToJson(again), printed);
   EXPECT_EQ(again.kv_cache_bytes, 3'000'000'000);
+  EXPECT_EQ(again.engram_storage.ram_budget_bytes, std::int64_t{4} << 30);
   EXPECT_EQ(again.watchdog, std::chrono::milliseconds(250));
 }
 

@@ -44,6 +44,13 @@ class FakeLife {
     event.finish = finish;
     Push(std::move(event));
   }
+  void Fail(const std::string& error, int choice = 0) {
+    TokenEvent event;
+    event.choice = choice;
+    event.finish = FinishReason::kFailed;
+    event.error = error;
+    Push(std::move(event));
+  }
   void Finish(FinishReason finish, int choice = 0) {
     TokenEvent event;
     event.choice = choice;

@@ -37,6 +37,7 @@ _PACKAGES = {
     "pcre2": (["libpcre2-8"], None, "pcre2.h", "libpcre2-dev"),
     "protobuf": (["protobuf"], None, "google/protobuf/message.h", "libprotobuf-dev"),
     "spdlog": (["spdlog"], None, "spdlog/spdlog.h", "libspdlog-dev"),
+    "uring": (None, ["-luring"], "liburing.h", "liburing-dev"),
 }
 
 _TOOLS = {

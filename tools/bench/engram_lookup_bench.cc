@@ -23,7 +23,7 @@
 #include "engine/engram/engram_config.h"
 #include "engine/engram/engram_prefetcher.h"
 #include "engine/engram/engram_table.h"
-#include "engine/engram/mapped_table.h"
+#include "engine/engram/storage/mapped_table.h"
 #include "engine/engram/ngram_hasher.h"
 #include "engine/engram/row_request.h"
 #include "engine/engram/token_map.h"
@@ -72,7 +72,8 @@ class FileTable {
     mapped_ = mmap(nullptr, bytes_, PROT_READ, MAP_PRIVATE, fileno(file), 0);
     CHECK(mapped_ != MAP_FAILED);
     std::fclose(file);
-    table_ = std::make_unique<MappedTable>(bytes(), rows, kHeadDim, DType::kBF16);
+    table_ = std::make_unique<MappedTable>(
+        bytes(), rows, EngramRowFormat{.dtype = DType::kBF16, .head_dim = kHeadDim});
     // All pages mapped before the first measurement.
     std::byte sum{};
     for (std::size_t i = 0; i < bytes_; i += 4096) sum ^= bytes()[i];
@@ -266,7 +267,7 @@ void BM_TableGather(benchmark::State& state) {
   const std::size_t rows = rotation.Next().size();
   std::vector<std::byte> out(rows * kRowBytes);
   for (auto _ : state) {
-    world.file.table().Gather(rotation.Next(), out.data());
+    CHECK(world.file.table().Gather(rotation.Next(), {out.data(), kRowBytes}).ok());
     benchmark::DoNotOptimize(out.data());
   }
   CountRows(state, rows);
@@ -302,7 +303,7 @@ void BM_StepUnsorted(benchmark::State& state, Text text) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       copies[i] = {.row = rows[i], .to = static_cast<std::int64_t>(i)};
     }
-    world.file.table().Gather(copies, out.data());
+    CHECK(world.file.table().Gather(copies, {out.data(), kRowBytes}).ok());
     benchmark::DoNotOptimize(out.data());
   }
   CountRows(state, rows.size());

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/strings.h"
 #include "tests/testing/safetensors_writer.h"
 #include "tests/testing/tensors.h"
+#include "tests/testing/test_files.h"
 
 namespace engram {
 namespace {
@@ -78,6 +80,12 @@ TEST(RepositoryCheckpointsTest, RoundTrip) {
         EXPECT_EQ((*tensor)->file, file);
         EXPECT_TRUE(std::equal(raw.bytes.begin(), raw.bytes.end(), (*tensor)->bytes.begin(),
                                (*tensor)->bytes.end()))
+            << name;
+        const TensorPlace& place = (*tensor)->place.value();
+        EXPECT_EQ(place.path, directory + "/" + file);
+        const std::string whole = testing_support::ReadFile(place.path);
+        EXPECT_EQ(place.identity.bytes, static_cast<std::int64_t>(whole.size()));
+        EXPECT_EQ(std::memcmp(whole.data() + place.offset, raw.bytes.data(), raw.bytes.size()), 0)
             << name;
         bytes += static_cast<std::int64_t>(raw.bytes.size());
       }

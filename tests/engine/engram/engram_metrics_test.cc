@@ -27,10 +27,9 @@ class CountingTable final : public EngramTable {
   explicit CountingTable(const EngramTable* table) : table_(table) {}
 
   std::int64_t rows() const override { return table_->rows(); }
-  int head_dim() const override { return table_->head_dim(); }
-  DType dtype() const override { return table_->dtype(); }
-  void Gather(std::span<const RowCopy> copies, std::byte* out) const override {
-    table_->Gather(copies, out);
+  const EngramRowFormat& format() const override { return table_->format(); }
+  absl::Status Gather(std::span<const RowCopy> copies, RowSink out) const override {
+    return table_->Gather(copies, out);
   }
   EngramTableStats stats() const override { return shown; }
 

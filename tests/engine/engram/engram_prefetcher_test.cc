@@ -10,12 +10,15 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/engram/engram_table.h"
 #include "engine/step_plan.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/engram/random_steps.h"
 
@@ -41,9 +44,8 @@ class WatchedTable final : public EngramTable {
       : table_(table), layer_(layer), layers_asked_(layers_asked), mutex_(mutex) {}
 
   std::int64_t rows() const override { return table_->rows(); }
-  int head_dim() const override { return table_->head_dim(); }
-  DType dtype() const override { return table_->dtype(); }
-  void Gather(std::span<const RowCopy> copies, std::byte* out) const override {
+  const EngramRowFormat& format() const override { return table_->format(); }
+  absl::Status Gather(std::span<const RowCopy> copies, RowSink out) const override {
     {
       std::lock_guard lock(*mutex_);
       layers_asked_->push_back(layer_);
@@ -52,7 +54,7 @@ class WatchedTable final : public EngramTable {
     EXPECT_TRUE(std::is_sorted(copies.begin(), copies.end(), [](RowCopy a, RowCopy b) {
       return a.row < b.row;
     })) << "the prefetcher promises ascending rows";
-    table_->Gather(copies, out);
+    return table_->Gather(copies, out);
   }
   EngramTableStats stats() const override { return table_->stats(); }
 
@@ -185,6 +187,62 @@ TEST_P(EngramPrefetcherTest, CountsWhatItFetched) {
     rows += prefetcher.layer_stats(layer).rows;
   }
   EXPECT_EQ(rows, stats.rows);
+}
+
+// A table whose disk has a bad spot: rows [first, last) cannot be read.
+class DamagedTable final : public EngramTable {
+ public:
+  DamagedTable(const EngramTable* table, std::int64_t first, std::int64_t last)
+      : table_(table), first_(first), last_(last) {}
+
+  std::int64_t rows() const override { return table_->rows(); }
+  const EngramRowFormat& format() const override { return table_->format(); }
+  EngramTableStats stats() const override { return table_->stats(); }
+  absl::Status Gather(std::span<const RowCopy> copies, RowSink out) const override {
+    for (const RowCopy& copy : copies) {
+      if (Damaged(copy.row)) return absl::InternalError("row " + std::to_string(copy.row));
+    }
+    return table_->Gather(copies, out);
+  }
+  bool Damaged(std::int64_t row) const { return row >= first_ && row < last_; }
+
+ private:
+  const EngramTable* table_;
+  const std::int64_t first_;
+  const std::int64_t last_;
+};
+
+TEST_P(EngramPrefetcherTest, ABadSpotOnTheDiskTouchesOnlyTheRowsThatNeedIt) {
+  const EngramWorld world = MakeWorld(3);
+  const auto tables = MapTables(world);
+  const std::int64_t rows = tables[1]->rows();
+  const DamagedTable damaged(tables[1].get(), rows / 3, rows / 3 + rows / 50);
+  EngramPrefetcher prefetcher(world.config, world.token_map,
+                              {tables[0].get(), &damaged, tables[2].get()}, Options(60));
+  std::mt19937 random(11);
+  int failed_in_all = 0;
+  for (int i = 0; i < 20; ++i) {
+    const RandomStep step = MakeRandomStep(60, 3, &random);
+    prefetcher.Start(step.plan);
+    ExpectRows(&prefetcher, world, step, 0);
+    const std::byte* layer = prefetcher.Rows(1);
+    ExpectRows(&prefetcher, world, step, 2);
+    std::set<int> failed;
+    for (const StepRowFailure& failure : prefetcher.TakeFailures()) {
+      EXPECT_THAT(failure.message, testing::StartsWith("row "));
+      failed.insert(failure.step_row);
+    }
+    // What did not fail is right.
+    const std::vector<std::byte> expected = RowsOfStep(world, step, 1);
+    const std::size_t bytes = 8 * tables[1]->row_bytes();
+    for (int row = 0; row < static_cast<int>(step.plan.token_ids.size()); ++row) {
+      const bool same = std::memcmp(layer + row * bytes, expected.data() + row * bytes, bytes) == 0;
+      EXPECT_EQ(same, !failed.contains(row)) << "step " << i << ", row " << row;
+    }
+    EXPECT_TRUE(prefetcher.TakeFailures().empty()) << "they were taken";
+    failed_in_all += static_cast<int>(failed.size());
+  }
+  EXPECT_GT(failed_in_all, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/check.h"
-#include "engine/engram/mapped_table.h"
+#include "engine/engram/storage/mapped_table.h"
 #include "tests/engine/engram/reference.h"
 
 namespace engram::testing_support {
@@ -97,8 +97,9 @@ std::vector<std::byte> RowsOfStep(const EngramWorld& world, const RandomStep& st
 std::vector<std::unique_ptr<EngramTable>> MapTables(const EngramWorld& world) {
   std::vector<std::unique_ptr<EngramTable>> tables;
   for (std::size_t i = 0; i < world.tables.size(); ++i) {
-    tables.push_back(std::make_unique<MappedTable>(world.tables[i], world.layouts[i].rows,
-                                                   world.config.head_dim, EngramWorld::kDType));
+    tables.push_back(std::make_unique<MappedTable>(
+        world.tables[i], world.layouts[i].rows,
+        EngramRowFormat{.dtype = EngramWorld::kDType, .head_dim = world.config.head_dim}));
   }
   return tables;
 }

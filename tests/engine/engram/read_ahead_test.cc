@@ -32,11 +32,15 @@ constexpr int kMaxNgramSize = 3;
 // Notes what it is told; while shut, a hint does not return.
 class ToldTable final : public EngramTable {
  public:
-  explicit ToldTable(std::int64_t rows, int head_dim) : rows_(rows), head_dim_(head_dim) {}
+  explicit ToldTable(std::int64_t rows, int head_dim)
+      : rows_(rows), format_({.dtype = DType::kBF16, .head_dim = head_dim}) {}
   std::int64_t rows() const override { return rows_; }
-  int head_dim() const override { return head_dim_; }
-  DType dtype() const override { return DType::kBF16; }
-  void Gather(std::span<const RowCopy>, std::byte*) const override { CHECK(false); }
+  const EngramRowFormat& format() const override { return format_; }
+  EngramTableStats stats() const override { return {}; }
+  absl::Status Gather(std::span<const RowCopy>, RowSink) const override {
+    CHECK(false);
+    return absl::OkStatus();
+  }
   void Prefetch(std::span<const std::int64_t> rows) const override {
     EXPECT_TRUE(std::ranges::is_sorted(rows));
     EXPECT_EQ(std::ranges::adjacent_find(rows), rows.end()) << "equal rows once";
@@ -53,7 +57,7 @@ class ToldTable final : public EngramTable {
 
  private:
   const std::int64_t rows_;
-  const int head_dim_;
+  const EngramRowFormat format_;
   mutable std::mutex mutex_;
   mutable std::vector<std::int64_t> told_;  // protected by mutex_
 };

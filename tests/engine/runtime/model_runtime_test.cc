@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -47,7 +48,7 @@ TEST(ModelRuntimeTest, ReportsItsPhases) {
   const auto runtime = ModelRuntime::Load(
       Options(), TinyTokenMap(), [&](std::string_view phase) { phases.emplace_back(phase); });
   ASSERT_TRUE(runtime.ok()) << runtime.status();
-  EXPECT_THAT(phases, ElementsAre("opening", "weights", "cache", "warm-up"));
+  EXPECT_THAT(phases, ElementsAre("opening", "weights", "cache", "tables", "warm-up"));
 }
 
 TEST(ModelRuntimeTest, CompletesTheSchedulersOptions) {
@@ -79,6 +80,37 @@ TEST(ModelRuntimeTest, WarmUpHasReadTheTables) {
   ASSERT_TRUE(runtime.ok()) << runtime.status();
   EXPECT_EQ((*runtime)->prefetch_stats().steps, 1u);
   EXPECT_GT((*runtime)->prefetch_stats().rows, 0u);
+}
+
+TEST(ModelRuntimeTest, TablesLieWhereTheOptionsSay) {
+  ModelRuntimeOptions options = Options();
+  for (const auto& [placement, name] : {std::pair(EngramPlacement::kAuto, "ram"),
+                                        std::pair(EngramPlacement::kRam, "ram"),
+                                        std::pair(EngramPlacement::kMapped, "mmap"),
+                                        std::pair(EngramPlacement::kNvme, "nvme")}) {
+    options.engram_storage.placement = placement;
+    const auto runtime = Load(options);
+    ASSERT_TRUE(runtime.ok()) << runtime.status();
+    const MemoryPlan& plan = (*runtime)->memory_plan();
+    EXPECT_EQ(plan.tables_storage, name);
+    const std::vector<EngramTableStats> stats = (*runtime)->table_stats();
+    ASSERT_EQ(stats.size(), 2u);
+    for (const EngramTableStats& table : stats) EXPECT_EQ(table.tier, name);
+    if (placement == EngramPlacement::kNvme) {
+      EXPECT_EQ(plan.tables_memory_bytes, options.engram_storage.cache_bytes);
+      EXPECT_GT(stats[0].disk_reads, 0u);
+    } else {
+      EXPECT_EQ(plan.tables_memory_bytes, std::string(name) == "ram" ? plan.tables_bytes : 0);
+    }
+  }
+}
+
+TEST(ModelRuntimeTest, TablesOverTheBudget) {
+  ModelRuntimeOptions options = Options();
+  options.engram_storage = {.placement = EngramPlacement::kRam, .ram_budget_bytes = 1000};
+  const absl::Status status = Load(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), HasSubstr("raise ram_budget"));
 }
 
 TEST(ModelRuntimeTest, PlainModelNeedsNoTokenMap) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -63,6 +64,7 @@ class SchedulerHarness {
     std::shared_ptr<const PromptResult> prompt;
     std::optional<FinishReason> finish;
     std::optional<std::int32_t> stop_token;
+    std::string error;
   };
 
   explicit SchedulerHarness(const SchedulerOptions& options)
@@ -91,7 +93,9 @@ class SchedulerHarness {
     std::optional<StepPlan> plan = scheduler_.Plan(now, &events);
     scheduler_.CheckIntegrity();
     if (plan.has_value()) {
-      scheduler_.Commit(*plan, model_.Execute(*plan), &events);
+      StepOutput output = model_.Execute(*plan);
+      output.failures = std::exchange(fail_next, {});
+      scheduler_.Commit(*plan, std::move(output), &events);
       scheduler_.CheckIntegrity();
     }
     Take(std::move(events));
@@ -112,6 +116,7 @@ class SchedulerHarness {
       if (event.prompt != nullptr) choice.prompt = event.prompt;
       if (event.token.has_value()) choice.tokens.push_back(*std::move(event.token));
       if (event.finish.has_value()) choice.finish = event.finish;
+      choice.error += event.error;
       if (event.stop_token.has_value()) choice.stop_token = event.stop_token;
     }
   }
@@ -139,6 +144,7 @@ class SchedulerHarness {
   Scheduler& scheduler() { return scheduler_; }
 
   TimePoint now{};
+  std::vector<SliceFailure> fail_next;  // what the next step cannot compute
   std::vector<std::pair<RequestKey, int>> order;  // of events: request, choice
 
  private:

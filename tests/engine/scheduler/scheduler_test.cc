@@ -318,5 +318,62 @@ TEST(Scheduler, AbortAllEndsEveryChoice) {
   EXPECT_FALSE(harness.scheduler().HasWork());
 }
 
+TEST(Scheduler, AFailedSliceEndsItsRequestAndNoOther) {
+  SchedulerHarness harness(SmallOptions());
+  const RequestKey bystander = harness.Add(Params(Prompt(9, 1), 20));
+  harness.Step();
+  const RequestKey failing = harness.Add(Params(Prompt(9, 2), 20));
+  harness.fail_next = {{.slice = 1, .message = "row 7 of the table"}};
+  const std::optional<StepPlan> plan = harness.Step();
+  ASSERT_EQ(plan->slices.size(), 2u);
+  EXPECT_EQ(harness.result(failing).finish, FinishReason::kFailed);
+  EXPECT_EQ(harness.result(failing).error, "row 7 of the table");
+  EXPECT_TRUE(harness.result(failing).tokens.empty());
+  EXPECT_FALSE(harness.result(bystander).finish.has_value());
+
+  // Nothing of what failed was kept: the same prompt again finds no prefix, and is right.
+  const RequestKey again = harness.Add(Params(Prompt(9, 2), 20));
+  harness.RunUntilIdle();
+  EXPECT_EQ(harness.result(again).prompt->cached_tokens, 0);
+  EXPECT_TRUE(harness.Right(again));
+  EXPECT_TRUE(harness.Right(bystander));
+  EXPECT_EQ(harness.scheduler().stats().blocks_used, 0);
+}
+
+TEST(Scheduler, AFailedDecodeEndsAllChoicesOfItsRequest) {
+  SchedulerHarness harness(SmallOptions());
+  const RequestKey failing = harness.Add(ChoiceParams(Prompt(9, 1), 20, 3));
+  RequestParams params = Params(Prompt(5, 2), 20);
+  params.engram_gates = true;
+  params.prompt_logprobs = 1;
+  const RequestKey bystander = harness.Add(std::move(params));
+  for (int i = 0; i < 4; ++i) harness.Step();
+  harness.fail_next = {{.slice = 1, .message = "first"}, {.slice = 2, .message = "second"}};
+  ASSERT_EQ(harness.Step()->slices.size(), 4u);
+  for (const int choice : {0, 1, 2}) {
+    EXPECT_EQ(harness.result(failing, choice).finish, FinishReason::kFailed);
+    EXPECT_EQ(harness.result(failing, choice).error, "first");
+  }
+  harness.RunUntilIdle();
+  EXPECT_TRUE(harness.Right(bystander));
+}
+
+// What a failed slice gave is passed over, whatever it is: samples, log-probabilities, gates.
+TEST(Scheduler, AFailedPromptTakesItsResultsWithIt) {
+  SchedulerHarness harness(SmallOptions());
+  RequestParams params = Params(Prompt(5, 1), 8);
+  params.engram_gates = true;
+  params.prompt_logprobs = 2;
+  const RequestKey failing = harness.Add(params);
+  params.prompt = Prompt(6, 2);
+  const RequestKey bystander = harness.Add(params);
+  harness.fail_next = {{.slice = 0, .message = "gone"}};
+  ASSERT_EQ(harness.Step()->slices.size(), 2u);
+  EXPECT_EQ(harness.result(failing).finish, FinishReason::kFailed);
+  EXPECT_EQ(harness.result(failing).prompt, nullptr);
+  harness.RunUntilIdle();
+  EXPECT_TRUE(harness.Right(bystander));
+}
+
 }  // namespace
 }  // namespace engram::testing_support

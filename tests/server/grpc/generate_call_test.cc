@@ -22,12 +22,15 @@ class ScriptedGeneration final : public TextGeneration {
     bool dropped = false;
 
     void Put(const std::string& text, bool last) {
+      TextDelta delta;
+      delta.text = text;
+      if (last) delta.finish = FinishReason::kStop;
+      Put(std::move(delta));
+    }
+    void Put(TextDelta delta) {
       std::function<void()> call;
       {
         std::lock_guard lock(mutex);
-        TextDelta delta;
-        delta.text = text;
-        if (last) delta.finish = FinishReason::kStop;
         ready.push_back(std::move(delta));
         call = on_ready;
       }
@@ -166,6 +169,19 @@ TEST_F(GenerateCallTest, HandsOverEverythingAndEnds) {
   EXPECT_TRUE(sink.WaitEnd().ok());
   EXPECT_EQ(sink.text(), "early one two");
   EXPECT_TRUE(Dropped());
+}
+
+TEST_F(GenerateCallTest, WhatCannotBeComputedIsAnInternalErrorAfterTheTextThatCould) {
+  RecordingSink sink(/*slow=*/false);
+  script_->Put("begun", false);
+  const auto call = MakeCall(&sink);
+  call->Start();
+  TextDelta failed;
+  failed.finish = FinishReason::kFailed;
+  failed.error = "model.safetensors: cannot read";
+  script_->Put(std::move(failed));
+  EXPECT_EQ(sink.WaitEnd(), absl::InternalError("model.safetensors: cannot read"));
+  EXPECT_EQ(sink.text(), "begun");
 }
 
 TEST_F(GenerateCallTest, ASlowReaderGetsFewerAndLargerPieces) {

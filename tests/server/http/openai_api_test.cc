@@ -336,6 +336,20 @@ TEST_F(OpenAiApiTest, AnAnswerThatTheServerEndsEarly) {
       EventsOf(client.Post("/v1/completions", R"({"prompt": "a", "stream": true})").body);
   EXPECT_EQ(events.back()["choices"][0]["finish_reason"], "abort");
 
+  engine_.SetScript([this](FakeLife* life) {
+    life->PushToken(Id(" a"));
+    life->Fail("model.safetensors: cannot read 4096 bytes at byte 8192");
+  });
+  const ClientResponse failed = client.Post("/v1/completions", R"({"prompt": "a"})");
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_THAT(ErrorOf(failed)["message"].get<std::string>(), HasSubstr("at byte 8192"));
+  const auto failed_events =
+      EventsOf(client.Post("/v1/completions", R"({"prompt": "a", "stream": true})").body);
+  EXPECT_EQ(failed_events.back()["error"]["code"], 500);
+  EXPECT_THAT(failed_events.back()["error"]["message"].get<std::string>(),
+              HasSubstr("at byte 8192"));
+  EXPECT_EQ(failed_events[failed_events.size() - 2]["choices"][0]["finish_reason"], "error");
+
   Answer({" a"}, FinishReason::kDeadline);
   const json late = json::parse(client.Post("/v1/completions", R"({"prompt": "a"})").body);
   EXPECT_EQ(late["choices"][0]["text"], " a");

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "engine/engram/mapped_table.h"
+#include "engine/engram/storage/mapped_table.h"
 #include "tools/bench/checkpoint/generated_checkpoint.h"
 
 namespace engram::bench {
@@ -40,8 +40,9 @@ absl::Status WrongRow(const GeneratedTable& table, std::int64_t row) {
 
 absl::Status CheckRows(const GeneratedTable& table, const std::vector<std::int64_t>& rows) {
   const std::size_t row_bytes = table.content.row_bytes();
-  const MappedTable mapped(table.tensor->bytes, table.tensor->shape[0],
-                           static_cast<int>(table.tensor->shape[1]), table.tensor->dtype);
+  const MappedTable mapped(
+      table.tensor->bytes, table.tensor->shape[0],
+      {.dtype = table.tensor->dtype, .head_dim = static_cast<int>(table.tensor->shape[1])});
   std::vector<std::byte> out(kRowsAtOnce * row_bytes);
   std::vector<RowCopy> copies;
   for (std::size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
@@ -50,7 +51,7 @@ absl::Status CheckRows(const GeneratedTable& table, const std::vector<std::int64
     for (std::size_t i = 0; i < count; ++i) {
       copies.push_back({.row = rows[first + i], .to = static_cast<std::int64_t>(i)});
     }
-    mapped.Gather(copies, out.data());
+    RETURN_IF_ERROR(mapped.Gather(copies, {.data = out.data(), .stride = row_bytes}));
     for (const RowCopy& copy : copies) {
       if (!table.content.IsRow(copy.row, out.data() + copy.to * row_bytes)) {
         return WrongRow(table, copy.row);

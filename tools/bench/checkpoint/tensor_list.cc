@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -62,7 +63,8 @@ class AskedCheckpoint final : public Checkpoint {
                                              .dtype = dtype,
                                              .shape = spec.shape,
                                              .bytes = memory_.back().bytes(),
-                                             .file = "zeros"});
+                                             .file = "zeros",
+                                             .place = std::nullopt});
   }
 
   absl::Status CheckNothingLeft(const std::function<bool(std::string_view)>&) const override {

@@ -54,8 +54,10 @@ class Gatherer {
     gathered_ = 0;
     first_ = next_;
     while (gathered_ < slice_batches_ && !used_up() && Seconds(begin, last) < kSliceSeconds) {
-      table_->Gather(batches_->batch(next_ % batches_->count()),
-                     out_.data() + gathered_ * batch_bytes());
+      const RowSink out = {.data = out_.data() + gathered_ * batch_bytes(),
+                           .stride = table_->row_bytes()};
+      const absl::Status status = table_->Gather(batches_->batch(next_ % batches_->count()), out);
+      if (status_.ok()) status_ = status;
       ++next_;
       ++gathered_;
       const SteadyTime::time_point now = SteadyTime::now();
@@ -158,7 +160,10 @@ absl::Status WarmUp(const EngramTable& table, const std::vector<RowBatches>& bat
   for (const RowBatches& own : batches) {
     threads.emplace_back([&] {
       std::vector<std::byte> out(own.size * table.row_bytes());
-      for (std::size_t i = 0; i < own.count(); ++i) table.Gather(own.batch(i), out.data());
+      for (std::size_t i = 0; i < own.count(); ++i) {
+        // The run after it meets an error again.
+        (void)table.Gather(own.batch(i), {.data = out.data(), .stride = table.row_bytes()});
+      }
     });
   }
   for (std::thread& thread : threads) thread.join();

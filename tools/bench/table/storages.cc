@@ -2,29 +2,51 @@
 #include "tools/bench/table/storages.h"
 
 #include <chrono>
+#include <utility>
 
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "engine/engram/mapped_table.h"
+#include "engine/engram/storage/table_storage.h"
+#include "engine/runtime/memory_plan.h"
 
 namespace engram::bench {
+namespace {
 
-std::vector<std::string> StorageNames() { return {"mmap"}; }
+constexpr int kReadersMax = 64;  // threads of a measurement that read from a drive at once
+
+}  // namespace
+
+std::vector<std::string> StorageNames() { return {"mmap", "ram", "nvme"}; }
 
 RowsComeFrom SourceOf(const std::string& storage) {
+  if (storage == "ram") return RowsComeFrom::kMemory;
+  if (storage == "nvme") return RowsComeFrom::kDrive;
   CHECK_MSG(storage == "mmap", storage);
   return RowsComeFrom::kPageCache;
 }
 
 absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::string& directory,
                                       int layer_index) {
-  CHECK_MSG(storage == "mmap", storage);
+  EngramStorageOptions options;
+  for (const EngramPlacement placement :
+       {EngramPlacement::kMapped, EngramPlacement::kRam, EngramPlacement::kNvme}) {
+    if (PlacementName(placement) == storage) options.placement = placement;
+  }
+  CHECK_MSG(options.placement != EngramPlacement::kAuto, storage);
+  options.cache_bytes = 0;  // the drive is what is measured
   OpenedTable opened;
   ASSIGN_OR_RETURN(opened.checkpoint, OpenGenerated(directory));
   const TensorInfo& tensor = *opened.checkpoint.tables.at(layer_index).tensor;
+  const TableSource source = {
+      .rows = tensor.shape[0],
+      .format = {.dtype = tensor.dtype, .head_dim = static_cast<int>(tensor.shape[1])},
+      .bytes = tensor.bytes,
+      .place = tensor.place};
   const auto begin = std::chrono::steady_clock::now();
-  opened.table = std::make_unique<MappedTable>(tensor.bytes, tensor.shape[0],
-                                               static_cast<int>(tensor.shape[1]), tensor.dtype);
+  ASSIGN_OR_RETURN(const PlacementChoice choice,
+                   PlaceTables(options, {&source, 1}, AvailableMemoryBytes()));
+  ASSIGN_OR_RETURN(auto tables, OpenTables(options, choice, {&source, 1}, kReadersMax));
+  opened.table = std::move(tables[0]);
   opened.open_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return opened;

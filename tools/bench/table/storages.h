@@ -18,7 +18,7 @@ struct OpenedTable {
   double open_seconds = 0;  // until the first row could be asked for
 };
 
-// {"mmap"}
+// {"mmap", "ram", "nvme"}
 std::vector<std::string> StorageNames();
 
 // Where a storage's rows are when nobody has fetched them yet, which decides how it is measured.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/engram/mapped_table.h"
+#include "engine/engram/storage/mapped_table.h"
 
 #include <sys/mman.h>
 
@@ -32,7 +32,7 @@ std::vector<std::byte> Gathered(const EngramTable& table, const std::vector<std:
     copies.push_back({.row = id, .to = static_cast<std::int64_t>(copies.size())});
   }
   std::vector<std::byte> out(ids.size() * table.row_bytes());
-  table.Gather(copies, out.data());
+  EXPECT_TRUE(table.Gather(copies, {out.data(), table.row_bytes()}).ok());
   return out;
 }
 
@@ -51,13 +51,12 @@ TEST(MappedTableTest, GathersRowsOfEveryWidth) {
   for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF8E4M3}) {
     for (const int head_dim : {1, 6, 32, 80, 1000}) {
       const std::int64_t rows = 301;
-      const std::vector<std::byte> memory =
-          RandomBytes(1 + rows * head_dim * DTypeBytes(dtype));
+      const std::vector<std::byte> memory = RandomBytes(1 + rows * head_dim * DTypeBytes(dtype));
       const std::span<const std::byte> bytes = std::span(memory).subspan(1);  // at an odd address
-      const MappedTable table(bytes, rows, head_dim, dtype);
+      const MappedTable table(bytes, rows, {.dtype = dtype, .head_dim = head_dim});
       EXPECT_EQ(table.rows(), rows);
-      EXPECT_EQ(table.head_dim(), head_dim);
-      EXPECT_EQ(table.dtype(), dtype);
+      EXPECT_EQ(table.format().head_dim, head_dim);
+      EXPECT_EQ(table.format().dtype, dtype);
       EXPECT_EQ(table.row_bytes(), head_dim * DTypeBytes(dtype));
       ExpectRows(table, bytes, {0});
       ExpectRows(table, bytes, {300, 0, 7, 7, 7, 299, 1, 300});
@@ -71,11 +70,11 @@ TEST(MappedTableTest, GathersRowsOfEveryWidth) {
 
 TEST(MappedTableTest, RowsGoWhereTheyAreWantedAndNowhereElse) {
   const std::vector<std::byte> bytes = RandomBytes(40);
-  const MappedTable table(bytes, 10, 4, DType::kU8);
+  const MappedTable table(bytes, 10, {.dtype = DType::kU8, .head_dim = 4});
   std::vector<std::byte> out(5 * 4, std::byte{0xee});
   const std::vector<RowCopy> copies = {
       {.row = 2, .to = 4}, {.row = 2, .to = 0}, {.row = 9, .to = 2}};
-  table.Gather(copies, out.data());
+  EXPECT_TRUE(table.Gather(copies, {out.data(), 4}).ok());
   const std::vector<std::byte> untouched(4, std::byte{0xee});
   EXPECT_EQ(std::memcmp(out.data(), bytes.data() + 8, 4), 0);
   EXPECT_EQ(std::memcmp(out.data() + 4, untouched.data(), 4), 0);
@@ -86,7 +85,7 @@ TEST(MappedTableTest, RowsGoWhereTheyAreWantedAndNowhereElse) {
 
 TEST(MappedTableTest, NoIdsNoBytes) {
   const std::vector<std::byte> bytes = RandomBytes(40);
-  EXPECT_TRUE(Gathered(MappedTable(bytes, 10, 4, DType::kU8), {}).empty());
+  EXPECT_TRUE(Gathered(MappedTable(bytes, 10, {.dtype = DType::kU8, .head_dim = 4}), {}).empty());
 }
 
 // The VmFlags of the mapping that begins at `address`.
@@ -114,7 +113,7 @@ TEST(MappedTableTest, TellsTheKernelThatReadsAreRandom) {
   EXPECT_EQ(MappingFlags(mapped).find(" rr "), std::string::npos);
   {
     const std::span bytes(static_cast<const std::byte*>(mapped), contents.size());
-    const MappedTable table(bytes, 1 << 14, 32, DType::kBF16);
+    const MappedTable table(bytes, 1 << 14, {.dtype = DType::kBF16, .head_dim = 32});
     EXPECT_NE(MappingFlags(mapped).find(" rr "), std::string::npos) << MappingFlags(mapped);
     ExpectRows(table, contents, {0, 16383, 64, 65});
   }
@@ -124,7 +123,7 @@ TEST(MappedTableTest, TellsTheKernelThatReadsAreRandom) {
 
 TEST(MappedTableDeathTest, WrongRowsEndTheProcess) {
   const std::vector<std::byte> bytes = RandomBytes(40);
-  const MappedTable table(bytes, 10, 4, DType::kU8);
+  const MappedTable table(bytes, 10, {.dtype = DType::kU8, .head_dim = 4});
   EXPECT_DEATH(Gathered(table, {3, 10}), "row 10 of a table of 10");
   EXPECT_DEATH(Gathered(table, {-1}), "row -1 of a table of 10");
   EXPECT_DEATH(Gathered(table, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 99}), "row 99");
@@ -132,8 +131,10 @@ TEST(MappedTableDeathTest, WrongRowsEndTheProcess) {
 
 TEST(MappedTableDeathTest, BytesMustBeTheTable) {
   const std::vector<std::byte> bytes = RandomBytes(40);
-  EXPECT_DEATH(MappedTable(bytes, 10, 5, DType::kU8), "40 vs. 50");
-  EXPECT_DEATH(MappedTable(bytes, 0, 4, DType::kU8), "rows > 0");
+  EXPECT_DEATH(MappedTable(bytes, 10, EngramRowFormat{.dtype = DType::kU8, .head_dim = 5}),
+               "40 vs. 50");
+  EXPECT_DEATH(MappedTable(bytes, 0, EngramRowFormat{.dtype = DType::kU8, .head_dim = 4}),
+               "rows > 0");
 }
 
 }  // namespace

@@ -9,28 +9,28 @@
 #include <span>
 
 #include "engine/engram/engram_table.h"
-#include "kernels/dtype.h"
 
 namespace engram {
 
 class MappedTable final : public EngramTable {
  public:
-  // `bytes`: [rows, head_dim] of `dtype`, row-major, borrowed. Advises the kernel that its pages
-  // will be read at random. REQUIRES: bytes.size() == rows · head_dim · DTypeBytes(dtype).
-  MappedTable(std::span<const std::byte> bytes, std::int64_t rows, int head_dim, DType dtype);
+  // `bytes`: [rows, format], borrowed. Advises the kernel that its pages will be read at random.
+  // REQUIRES: bytes.size() == rows · format.row_bytes().
+  MappedTable(std::span<const std::byte> bytes, std::int64_t rows, const EngramRowFormat& format);
 
   std::int64_t rows() const override { return rows_; }
-  int head_dim() const override { return head_dim_; }
-  DType dtype() const override { return dtype_; }
-  void Gather(std::span<const RowCopy> copies, std::byte* out) const override;
+  const EngramRowFormat& format() const override { return format_; }
+  absl::Status Gather(std::span<const RowCopy> copies, RowSink out) const override;
+  // Has the kernel start to read the rows' pages; does not wait for them.
+  void Prefetch(std::span<const std::int64_t> rows) const override;
   EngramTableStats stats() const override { return {.tier = "mmap", .bytes = bytes_.size()}; }
+  bool takes_hints() const override { return true; }
 
  private:
   // Constant after construction.
   std::span<const std::byte> bytes_;
   std::int64_t rows_;
-  int head_dim_;
-  DType dtype_;
+  EngramRowFormat format_;
 };
 
 }  // namespace engram

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkpoint's Engram tables, put where the options and the machine say.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/engram/engram_table.h"
+#include "engine/engram/storage/placement.h"
+#include "engine/options.h"
+
+namespace engram {
+
+// A table as the checkpoint has it.
+struct TableSource {
+  std::int64_t rows = 0;
+  EngramRowFormat format;
+  std::span<const std::byte> bytes;  // [rows, format], mapped; outlives the table
+  std::optional<TensorPlace> place;  // the same bytes in their file; absent: dummy weights
+};
+
+// Looks at the files and chooses. `available_bytes`: memory that nothing else needs, 0 if unknown.
+absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
+                                            std::span<const TableSource> sources,
+                                            std::int64_t available_bytes);
+
+// One per source, same order. `readers`: threads that may gather at the same time. May take as long
+// as reading all the tables takes; errors name file and offset, or the setting.
+absl::StatusOr<std::vector<std::unique_ptr<EngramTable>>> OpenTables(
+    const EngramStorageOptions& options, const PlacementChoice& choice,
+    std::span<const TableSource> sources, int readers);
+
+}  // namespace engram

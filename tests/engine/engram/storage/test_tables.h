@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table in a file of its own, as a checkpoint has it: at an odd place, with other tensors around
+// it; and a disk that misbehaves on demand.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/engram/engram_table.h"
+#include "engine/engram/storage/file_reader.h"
+#include "engine/engram/storage/table_file.h"
+
+namespace engram::testing_support {
+
+// Random bytes; the file is removed at the end.
+class TableOnDisk {
+ public:
+  // `offset`: where the table begins; a tail of some bytes follows it.
+  TableOnDisk(std::int64_t rows, const EngramRowFormat& format, std::uint64_t offset = 12'345);
+  ~TableOnDisk();
+
+  const TensorPlace& place() const { return place_; }
+  std::unique_ptr<TableFile> Open() const;
+  std::int64_t rows() const { return rows_; }
+  const EngramRowFormat& format() const { return format_; }
+  std::span<const std::byte> bytes() const;  // [rows, format]
+  std::span<const std::byte> row(std::int64_t row) const;
+  const std::vector<std::byte>& file_bytes() const { return contents_; }
+
+ private:
+  std::int64_t rows_;
+  EngramRowFormat format_;
+  std::vector<std::byte> contents_;  // of the file
+  TensorPlace place_;
+};
+
+// Gathers `ids` with a wider stride than rows have, and compares every row, and the gaps, which
+// must be left alone.
+void ExpectRows(const EngramTable& table, const TableOnDisk& disk,
+                const std::vector<std::int64_t>& ids);
+// The first and the last row, repeats, neighbours, descending order, and many at random.
+void ExpectAllKindsOfRows(const EngramTable& table, const TableOnDisk& disk);
+
+std::vector<std::int64_t> RandomIds(std::int64_t rows, std::size_t count, unsigned seed);
+
+// Passes reads on to a file, but for what the test sets.
+class FaultyFile final : public FileReader {
+ public:
+  explicit FaultyFile(const FileReader* file) : file_(file) {}
+
+  std::int64_t ReadAt(std::uint64_t offset, std::span<std::byte> to) const override;
+
+  // Reads, counted from 0, that give this −errno.
+  std::set<int> failing;
+  int error = 5;  // EIO
+  // Reads that give but half of what was asked for, rounded down to `unit`.
+  std::set<int> short_reads;
+  std::size_t unit = 1;
+  // Reads that touch [bad_begin, bad_end) of the file fail.
+  std::uint64_t bad_begin = 0;
+  std::uint64_t bad_end = 0;
+  std::chrono::microseconds delay{0};
+
+  int reads() const { return reads_; }
+
+ private:
+  const FileReader* const file_;
+  mutable std::atomic<int> reads_{0};
+};
+
+}  // namespace engram::testing_support
