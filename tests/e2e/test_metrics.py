@@ -10,6 +10,7 @@ MODEL = "engram-demo"
 LAYERS = ("1", "3")  # engram_layer_ids of the demo model
 LOOKUPS = 8  # per token and layer: orders 2 and 3, 4 heads each
 ROW_BYTES = 64  # 32 values of bf16
+MAPPED = ("--engram-config", '{"placement": "mmap"}')  # not what this machine would choose
 
 
 def engram_metrics(server):
@@ -45,7 +46,7 @@ def check_counts(tokens, by):
 
 
 def test_lookups_are_counted_per_layer():
-    with ServerProcess("--no-enable-prefix-caching") as server:
+    with ServerProcess(*MAPPED, "--no-enable-prefix-caching") as server:
         tokens, by = grown(server, lambda: complete(server, "What is a horse? What is a horse?"))
         check_counts(tokens, by)
         assert by["engram_steps_total", "", ""] == 9  # the prompt, then one token each
@@ -60,14 +61,14 @@ def test_lookups_are_counted_per_layer():
 
 
 def test_memory_that_is_off_is_not_counted():
-    with ServerProcess() as server:
+    with ServerProcess(*MAPPED) as server:
         _, by = grown(server, lambda: complete(server, "A river", engram={"enabled": False}))
         assert by["engram_lookups_total", "1", ""] == 0
         assert by["engram_steps_total", "", ""] == 9
 
 
 def test_without_prefetch_layers_wait_for_all_of_it():
-    with ServerProcess("--engram-prefetch", "off", "--no-enable-prefix-caching") as server:
+    with ServerProcess(*MAPPED, "--engram-prefetch", "off", "--no-enable-prefix-caching") as server:
         tokens, by = grown(server, lambda: complete(server, "What is a horse?"))
         check_counts(tokens, by)
         for layer in LAYERS:
@@ -75,7 +76,7 @@ def test_without_prefetch_layers_wait_for_all_of_it():
 
 
 def test_the_periodic_log_line_ends_with_the_lookups():
-    with ServerProcess() as server:
+    with ServerProcess(*MAPPED) as server:
         tokens = complete(server, "What is a horse?")
         line = wait_until(lambda: re.search(r"Prefix cache hit rate: .*, Engram: (\d+) rows \([\d.]+% unique, "
                                             r"[\d.]+ MB\), gather [\d.]+ ms, stall [\d.]+ ms$", server.log(),
@@ -85,5 +86,18 @@ def test_the_periodic_log_line_ends_with_the_lookups():
 
 
 def test_a_model_without_memory_has_no_such_metrics():
-    with ServerProcess(model="tests/testdata/tiny/deepseek_v3") as server:
+    with ServerProcess(*MAPPED, model="tests/testdata/tiny/deepseek_v3") as server:
         assert not engram_metrics(server)
+
+
+def test_a_table_on_a_drive_tells_of_its_reads():
+    with ServerProcess("--engram-config", '{"placement": "nvme", "cache_bytes": "64MiB"}') as server:
+        _, first = grown(server, lambda: complete(server, "What is a horse?"))
+        _, second = grown(server, lambda: complete(server, "What is a horse?"))
+        for layer in LAYERS:
+            assert engram_metrics(server)["engram_table_bytes", layer, "nvme"] > 0
+            assert first["engram_disk_reads_total", layer, ""] > 0
+            assert first["engram_disk_read_seconds_total", layer, ""] > 0
+            # The same tokens again: their rows are in the cache.
+            assert second["engram_disk_reads_total", layer, ""] == 0
+            assert second["engram_row_cache_hits_total", layer, ""] > 0
