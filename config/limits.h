@@ -46,6 +46,11 @@ inline constexpr int kEngramHeadDimMax = 4096;
 inline constexpr int kConvWindowMax = 64;  // (engram_kernel_size − 1) · dilation
 inline constexpr std::int64_t kEngramRowsMax = std::int64_t{1} << 40;
 
+// ---- Table keeper ----
+inline constexpr std::chrono::seconds kKeeperTimeout{10};            // one question or answer
+inline constexpr std::size_t kKeeperPacketBytesMax = 32 << 10;  // an identity with all it names
+inline constexpr std::size_t kKeptSegmentsMax = 256;
+
 // ---- Files ----
 inline constexpr std::size_t kSafetensorsHeaderBytesMax = 100'000'000;  // the format's own limit
 inline constexpr std::size_t kTensorsMax = 1'000'000;
