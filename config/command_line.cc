@@ -123,6 +123,27 @@ CLI::App* AddHealthcheck(CLI::App* app, HealthcheckOptions* options, std::string
   return healthcheck;
 }
 
+CLI::App* AddTableKeeper(CLI::App* app, TableKeeperCommand* command, std::string* memory) {
+  CLI::App* keeper = app->add_subcommand(
+      "table-keeper",
+      "Hold Engram tables in memory, so that a server that starts again need not read them again");
+  keeper->add_option("--socket", command->socket_path, "What --engram-config names as \"keeper\"")
+      ->type_name("PATH")
+      ->required();
+  keeper->add_option("--memory", *memory,
+                     "For all tables together. Default: half of the machine's memory")
+      ->type_name("BYTES");
+  CLI::Option* list =
+      keeper->add_flag("--list", command->list, "Print what the keeper at the socket holds");
+  keeper
+      ->add_option("--drop", command->drop,
+                   "Have the keeper at the socket let go of a table (its name as --list shows it, "
+                   "or all)")
+      ->type_name("NAME")
+      ->excludes(list);
+  return keeper;
+}
+
 absl::Status UnknownArgument(const std::string& argument, const std::vector<OptionSpec>& options) {
   if (!absl::StartsWith(argument, "--")) {
     return absl::InvalidArgumentError(
@@ -199,6 +220,20 @@ absl::StatusOr<CommandLine> Healthcheck(HealthcheckOptions options, const std::s
   return line;
 }
 
+absl::StatusOr<CommandLine> TableKeeper(TableKeeperCommand command, const std::string& memory) {
+  CommandLine line;
+  line.command = Command::kTableKeeper;
+  if (!memory.empty()) {
+    const auto parsed = ParseBytes(memory, 1, INT64_MAX);
+    if (!parsed.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--memory: ", Message(parsed.status())));
+    }
+    command.memory_bytes = *parsed;
+  }
+  line.table_keeper = std::move(command);
+  return line;
+}
+
 CommandLine Print(std::string text) {
   CommandLine line;
   line.command = Command::kPrint;
@@ -222,7 +257,10 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
   for (const OptionSpec& option : options) AddOption(option, &app, &given);
   HealthcheckOptions healthcheck;
   std::string healthcheck_timeout;
-  const CLI::App* const subcommand = AddHealthcheck(&app, &healthcheck, &healthcheck_timeout);
+  const CLI::App* const asks_health = AddHealthcheck(&app, &healthcheck, &healthcheck_timeout);
+  TableKeeperCommand table_keeper;
+  std::string keeper_memory;
+  const CLI::App* const keeps_tables = AddTableKeeper(&app, &table_keeper, &keeper_memory);
 
   try {
     app.parse(argc, argv);
@@ -235,7 +273,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(int argc, const char* const* argv,
   }
   const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
   if (!unknown.empty()) return UnknownArgument(unknown.front(), options);
-  if (subcommand->parsed()) return Healthcheck(std::move(healthcheck), healthcheck_timeout);
+  if (asks_health->parsed()) return Healthcheck(std::move(healthcheck), healthcheck_timeout);
+  if (keeps_tables->parsed()) return TableKeeper(std::move(table_keeper), keeper_memory);
   return Resolve(app, given, options);
 }
 

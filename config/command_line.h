@@ -3,6 +3,7 @@
 // that sees the command line library.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,7 @@ enum class Command {
   kServe,
   kCheckConfig,  // load and check everything, serve nothing
   kHealthcheck,  // ask a running server
+  kTableKeeper,  // hold Engram tables for servers, or ask who does
   kPrint,        // print `text`: --help, --version, --print-config
 };
 
@@ -26,10 +28,19 @@ struct HealthcheckOptions {
   Duration timeout = std::chrono::seconds(5);
 };
 
+// `engram-server table-keeper`: holds Engram tables in memory while servers come and go.
+struct TableKeeperCommand {
+  std::string socket_path;
+  std::int64_t memory_bytes = 0;  // of all tables together; 0 = half of the machine's memory
+  bool list = false;              // ask the keeper that runs what it holds
+  std::string drop;               // tell it to let go of this one, or of "all"
+};
+
 struct CommandLine {
   Command command = Command::kServe;
   Config config;
   HealthcheckOptions healthcheck;
+  TableKeeperCommand table_keeper;
   std::string text;
 };
 

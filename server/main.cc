@@ -36,6 +36,7 @@
 #include "server/http/http_api.h"
 #include "server/http/http_server.h"
 #include "server/signals.h"
+#include "server/table_keeper_command.h"
 #include "server/text/chat_template.h"
 #include "server/text/token_sources.h"
 #include "server/text/tokenizer.h"
@@ -294,6 +295,14 @@ int RunHealthcheck(const HealthcheckOptions& options) {
   return status.ok() ? static_cast<int>(ExitCode::kOk) : Fail(ExitCode::kFailed, status);
 }
 
+int RunTableKeeper(const TableKeeperCommand& command) {
+  InitLog(LogFormat::kText, "info");
+  const absl::Status status = command.list || !command.drop.empty()
+                                  ? AskTableKeeper(command.socket_path, command.drop)
+                                  : KeepTables(command.socket_path, command.memory_bytes);
+  return status.ok() ? static_cast<int>(ExitCode::kOk) : Fail(ExitCode::kFailed, status);
+}
+
 int Run(const CommandLine& line) {
   switch (line.command) {
     case Command::kPrint:
@@ -301,6 +310,8 @@ int Run(const CommandLine& line) {
       return static_cast<int>(ExitCode::kOk);
     case Command::kHealthcheck:
       return RunHealthcheck(line.healthcheck);
+    case Command::kTableKeeper:
+      return RunTableKeeper(line.table_keeper);
     case Command::kServe:
     case Command::kCheckConfig:
       break;
