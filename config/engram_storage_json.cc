@@ -88,6 +88,12 @@ std::vector<Key> Keys() {
          return absl::OkStatus();
        },
        [](const Options& options) { return PageWords()[static_cast<int>(options.huge_pages)]; }},
+      {"keeper",
+       [](const std::string& text, Options* options) {
+         options->keeper = text;
+         return absl::OkStatus();
+       },
+       [](const Options& options) { return options.keeper; }},
   };
 }
 

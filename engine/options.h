@@ -58,6 +58,8 @@ struct EngramStorageOptions {
   int queue_depth = 64;  // reads that each reader of an NVMe table has under way
   std::int64_t cache_bytes = std::int64_t{256} << 20;  // rows of NVMe tables, all together
   HugePages huge_pages = HugePages::kAuto;
+  // Socket of a table keeper, with which tables in RAM are left for the next start; empty: none.
+  std::string keeper{};
 };
 
 struct EngineOptions {

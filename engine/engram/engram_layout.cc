@@ -7,10 +7,13 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/siphash.h"
 #include "base/status_macros.h"
 #include "engine/engram/numpy_rng.h"
 #include "engine/engram/primes.h"
@@ -104,6 +107,12 @@ HashMultipliers MakeHashMultipliers(std::uint64_t seed, int layer_id,
   HashMultipliers multipliers{};
   for (int i = 0; i < max_ngram_size; ++i) multipliers[i] = 2 * generator.Integer(0, half) + 1;
   return multipliers;
+}
+
+std::uint64_t LayoutChecksum(const EngramTableLayout& layout, const HashMultipliers& multipliers) {
+  std::vector<std::int64_t> all(multipliers.begin(), multipliers.end());
+  all.insert(all.end(), layout.primes.begin(), layout.primes.end());
+  return SipHash({0, 0}, std::as_bytes(std::span(all)));
 }
 
 absl::Status CheckTokenMap(const EngramConfig& config, const TokenMap& token_map) {

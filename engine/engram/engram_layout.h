@@ -36,6 +36,10 @@ using HashMultipliers = std::array<std::int64_t, limits::kNgramOrderMax>;
 HashMultipliers MakeHashMultipliers(std::uint64_t seed, int layer_id,
                                     std::int32_t compressed_vocab_size, int max_ngram_size);
 
+// Of everything that decides which row of the table an n-gram has: two tables with the same content
+// and different checksums are different memories.
+std::uint64_t LayoutChecksum(const EngramTableLayout& layout, const HashMultipliers& multipliers);
+
 // InvalidArgument if the tokenizer does not compress to the declared engram_compressed_vocab_size
 // (the tables were trained with another tokenizer, or another Unicode), or lacks
 // engram_pad_token_id.

@@ -39,7 +39,7 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Load(const ModelRunt
   progress("weights");
   RETURN_IF_ERROR(runtime->PlaceWeights(options));
   progress("cache");
-  RETURN_IF_ERROR(runtime->PlaceTables(options));
+  RETURN_IF_ERROR(runtime->PlaceTables(options, token_map));
   RETURN_IF_ERROR(runtime->CompleteOptions(options));
   if (runtime->config_.has_engram()) progress("tables");
   RETURN_IF_ERROR(runtime->OpenTables(options));
@@ -73,15 +73,25 @@ absl::Status ModelRuntime::PlaceWeights(const ModelRuntimeOptions& options) {
 }
 
 // Weights are mapped: what they take of the page cache counts as available, but is not to spare.
-absl::Status ModelRuntime::PlaceTables(const ModelRuntimeOptions& options) {
+absl::Status ModelRuntime::PlaceTables(const ModelRuntimeOptions& options,
+                                       const TokenMap& token_map) {
   if (!config_.has_engram()) return absl::OkStatus();
+  const EngramConfig& engram = config_.engram;
+  RETURN_IF_ERROR(CheckTokenMap(engram, token_map));
+  ASSIGN_OR_RETURN(const std::vector<EngramTableLayout> layouts, MakeEngramTableLayouts(engram));
   std::int64_t tables_bytes = 0;
   for (const TensorInfo* table : model_->engram_tables()) {
-    const EngramRowFormat format = {.dtype = table->dtype, .head_dim = config_.engram.head_dim};
+    const std::size_t layer = table_sources_.size();
+    const HashMultipliers multipliers =
+        MakeHashMultipliers(engram.seed, engram.layer_ids[layer], token_map.compressed_size(),
+                            engram.max_ngram_size);
+    const EngramRowFormat format = {.dtype = table->dtype, .head_dim = engram.head_dim};
     table_sources_.push_back({.rows = table->shape[0],
                               .format = format,
                               .bytes = table->bytes,
-                              .place = table->place});
+                              .place = table->place,
+                              .name = table->name,
+                              .hash_checksum = LayoutChecksum(layouts[layer], multipliers)});
     tables_bytes += static_cast<std::int64_t>(table->bytes.size());
   }
   memory_plan_.tables_bytes = tables_bytes;
@@ -131,7 +141,6 @@ absl::Status ModelRuntime::OpenTables(const ModelRuntimeOptions& options) {
 
 absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map) {
   if (!config_.has_engram()) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckTokenMap(config_.engram, token_map));
   std::vector<const EngramTable*> tables;
   for (const std::unique_ptr<EngramTable>& table : tables_) tables.push_back(table.get());
   // Two steps' worth: what the next one reads is there, and the one after it is on its way.

@@ -73,7 +73,7 @@ class ModelRuntime {
 
   absl::Status Open(const ModelRuntimeOptions& options);
   absl::Status PlaceWeights(const ModelRuntimeOptions& options);
-  absl::Status PlaceTables(const ModelRuntimeOptions& options);
+  absl::Status PlaceTables(const ModelRuntimeOptions& options, const TokenMap& token_map);
   absl::Status CompleteOptions(const ModelRuntimeOptions& options);
   absl::Status OpenTables(const ModelRuntimeOptions& options);
   absl::Status MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map);

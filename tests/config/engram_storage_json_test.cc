@@ -28,8 +28,10 @@ std::string ErrorOf(const std::string& text) {
 TEST(EngramStorageJsonTest, EveryKey) {
   const EngramStorageOptions options = Parse(R"({
     "placement": "nvme", "ram_budget": "12GiB", "threads": 3, "queue_depth": 128,
-    "cache_bytes": 1048576, "huge_pages": "require"})");
+    "cache_bytes": 1048576, "huge_pages": "require",
+    "keeper": "/run/engram/tables.sock"})");
   EXPECT_EQ(options.placement, EngramPlacement::kNvme);
+  EXPECT_EQ(options.keeper, "/run/engram/tables.sock");
   EXPECT_EQ(options.ram_budget_bytes, std::int64_t{12} << 30);
   EXPECT_EQ(options.threads, 3);
   EXPECT_EQ(options.queue_depth, 128);
@@ -53,12 +55,13 @@ TEST(EngramStorageJsonTest, WhatIsLeftOutIsTheDefault) {
   EXPECT_EQ(ShowEngramStorage(options), ShowEngramStorage(defaults));
   EXPECT_EQ(ShowEngramStorage(defaults),
             R"({"placement":"auto","ram_budget":"auto","threads":"auto","queue_depth":64,)"
-            R"("cache_bytes":"256MiB","huge_pages":"auto"})");
+            R"("cache_bytes":"256MiB","huge_pages":"auto","keeper":""})");
 }
 
 TEST(EngramStorageJsonTest, WhatIsShownIsReadBack) {
   const std::string text = R"({"placement":"ram","ram_budget":"20GiB","threads":8,"queue_depth":1,)"
-                           R"("cache_bytes":"512MiB","huge_pages":"off"})";
+                           R"("cache_bytes":"512MiB","huge_pages":"off",)"
+                           R"("keeper":"/run/k"})";
   EXPECT_EQ(ShowEngramStorage(Parse(text)), text);
 }
 

@@ -24,6 +24,31 @@ constexpr int kCollapseTries = 3;
 
 std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
 
+// Maps all of the file at a multiple of 2 MiB, without which no huge page can be used. Null: failed,
+// errno says why.
+std::byte* MapAligned(const Descriptor& file, std::size_t bytes, int protection, int flags) {
+  const std::size_t usable = RoundUp(bytes, kHugePage);
+  const std::size_t reserved = usable + kHugePage;
+  void* data = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) return nullptr;
+  auto* const first = static_cast<std::byte*>(data);
+  const std::size_t skip =
+      RoundUp(reinterpret_cast<std::uintptr_t>(first), kHugePage) -
+      reinterpret_cast<std::uintptr_t>(first);
+  std::byte* const begin = first + skip;
+  if (mmap(begin, bytes, protection, MAP_SHARED | MAP_FIXED | flags, file.get(), 0) == MAP_FAILED) {
+    const int error = errno;
+    munmap(first, reserved);
+    errno = error;
+    return nullptr;
+  }
+  // What is left on both sides goes back: whole pages of the mapping stay.
+  const std::size_t end = skip + RoundUp(bytes, sysconf(_SC_PAGESIZE));
+  if (skip > 0) munmap(first, skip);
+  if (end < reserved) munmap(first + end, reserved - end);
+  return begin;
+}
+
 absl::Status Errno(const char* what) {
   return absl::ResourceExhaustedError(absl::StrCat(what, " failed (errno ", errno, ")"));
 }
@@ -46,10 +71,11 @@ absl::StatusOr<SealedMapping> SealedMapping::Map(const Descriptor& memory, std::
     return absl::FailedPreconditionError(
         absl::StrCat("the segment has ", info.st_size, " bytes, expected at least ", bytes));
   }
-  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, memory.get(), 0);
-  if (data == MAP_FAILED) return Errno("mmap of a sealed segment");
+  // With its page tables: no lookup pays for them later.
+  std::byte* const data = MapAligned(memory, bytes, PROT_READ, MAP_POPULATE);
+  if (data == nullptr) return Errno("mmap of a sealed segment");
   madvise(data, bytes, MADV_DONTDUMP);
-  return SealedMapping({static_cast<const std::byte*>(data), bytes});
+  return SealedMapping({data, bytes});
 }
 
 SealedMapping::SealedMapping(SealedMapping&& other) noexcept
@@ -81,14 +107,14 @@ absl::StatusOr<UnsealedMemory> UnsealedMemory::Create(const std::string& name, s
       return Errno("ftruncate of a new segment");
     }
     // Of the pool this reserves: later writes cannot fail for want of pages.
-    void* data = mmap(nullptr, rounded, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-    if (data == MAP_FAILED) {
+    std::byte* const data = MapAligned(file, rounded, PROT_READ | PROT_WRITE, 0);
+    if (data == nullptr) {
       if (huge) continue;
       return Errno("mmap of a new segment");
     }
     madvise(data, rounded, MADV_DONTDUMP);
     if (!huge) madvise(data, rounded, MADV_HUGEPAGE);
-    return UnsealedMemory(std::move(file), {static_cast<std::byte*>(data), rounded}, bytes, huge);
+    return UnsealedMemory(std::move(file), {data, rounded}, bytes, huge);
   }
   return absl::ResourceExhaustedError("no memory for a segment");
 }

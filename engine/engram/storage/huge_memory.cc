@@ -58,13 +58,22 @@ PageCoverage ParseCoverage(std::istream& smaps, std::uintptr_t begin, std::uintp
       coverage.resident_bytes += kibibytes << 10;
     } else if (std::sscanf(text, "AnonHugePages: %lld kB", &kibibytes) == 1) {
       coverage.huge_bytes += kibibytes << 10;
-    } else if (std::sscanf(text, "Private_Hugetlb: %lld kB", &kibibytes) == 1) {
+    } else if (std::sscanf(text, "ShmemPmdMapped: %lld kB", &kibibytes) == 1) {
+      coverage.huge_bytes += kibibytes << 10;
+    } else if (std::sscanf(text, "Private_Hugetlb: %lld kB", &kibibytes) == 1 ||
+               std::sscanf(text, "Shared_Hugetlb: %lld kB", &kibibytes) == 1) {
       // Pages from a pool are not in Rss.
       coverage.resident_bytes += kibibytes << 10;
       coverage.huge_bytes += kibibytes << 10;
     }
   }
   return coverage;
+}
+
+PageCoverage CoverageOf(std::span<const std::byte> memory) {
+  std::ifstream smaps("/proc/self/smaps");
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data());
+  return ParseCoverage(smaps, begin, RoundUp(begin + memory.size(), sysconf(_SC_PAGESIZE)));
 }
 
 absl::StatusOr<HugeMemory> HugeMemory::Allocate(std::size_t bytes, HugePages pages) {
@@ -141,9 +150,7 @@ void HugeMemory::Collapse() {
 }
 
 PageCoverage HugeMemory::Coverage() const {
-  std::ifstream smaps("/proc/self/smaps");
-  const auto begin = reinterpret_cast<std::uintptr_t>(mapping_.data());
-  return ParseCoverage(smaps, begin, begin + mapping_.size());
+  return CoverageOf(mapping_);
 }
 
 HugeMemory::HugeMemory(HugeMemory&& other) noexcept

@@ -26,6 +26,8 @@ struct PageCoverage {
 
 // From the text of /proc/self/smaps, of the mappings that lie within [begin, end).
 PageCoverage ParseCoverage(std::istream& smaps, std::uintptr_t begin, std::uintptr_t end);
+// Of mappings of this process that lie within the pages of `memory`.
+PageCoverage CoverageOf(std::span<const std::byte> memory);
 
 // One private mapping of zeros, movable. Never in a core dump.
 class HugeMemory {

@@ -33,6 +33,7 @@ class TableFile final : public FileReader {
   // The file lies in memory (tmpfs): nothing is faster than to map it.
   bool in_memory() const { return in_memory_; }
   const std::string& path() const { return path_; }
+  const FileIdentity& identity() const { return identity_; }
   int fd() const { return file_.get(); }
 
   // FailedPrecondition if somebody has cut the file or written to it since it was opened. One

@@ -6,6 +6,9 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/strings.h"
+#include "engine/engram/keeper/keeper_client.h"
+#include "engine/engram/storage/kept_table.h"
 #include "engine/engram/storage/mapped_table.h"
 #include "engine/engram/storage/nvme_table.h"
 #include "engine/engram/storage/ram_table.h"
@@ -26,6 +29,29 @@ std::int64_t SizeOf(std::span<const TableSource> sources) {
   return bytes;
 }
 
+TableInFile InFile(const TableSource& source) {
+  return {.name = source.name,
+          .hash_checksum = source.hash_checksum,
+          .offset = source.place->offset,
+          .rows = source.rows,
+          .format = source.format};
+}
+
+// What of the tables a keeper holds: memory that a server gets without taking any.
+std::int64_t KeptBytes(const EngramStorageOptions& options, std::span<const TableSource> sources) {
+  if (options.keeper.empty()) return 0;
+  const KeeperClient keeper(options.keeper);
+  std::int64_t bytes = 0;
+  for (const TableSource& source : sources) {
+    if (!source.place.has_value()) continue;
+    const auto file = TableFile::Open(*source.place);
+    if (!file.ok()) continue;  // whoever opens it to load says so
+    const auto kept = KeptTable::IsKept(keeper, **file, InFile(source));
+    if (kept.ok() && *kept) bytes += SizeOf({&source, 1});
+  }
+  return bytes;
+}
+
 absl::StatusOr<std::unique_ptr<EngramTable>> OpenRam(const EngramStorageOptions& options,
                                                      const TableSource& source) {
   const RamTableOptions ram = {.huge_pages = options.huge_pages,
@@ -34,6 +60,11 @@ absl::StatusOr<std::unique_ptr<EngramTable>> OpenRam(const EngramStorageOptions&
     return RamTable::Copy(source.bytes, source.rows, source.format, ram);
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<TableFile> file, TableFile::Open(*source.place));
+  if (!options.keeper.empty()) {
+    auto kept = KeptTable::Open(KeeperClient(options.keeper), *file, InFile(source), ram);
+    if (kept.ok()) return kept;
+    LOG_WARNING("{}; this server reads a copy of its own", Message(kept.status()));
+  }
   return RamTable::Load(*file, source.place->offset, source.rows, source.format, ram);
 }
 
@@ -55,7 +86,7 @@ absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
                                             std::span<const TableSource> sources,
                                             std::int64_t available_bytes) {
   PlacementFacts facts = {.tables_bytes = SizeOf(sources),
-                          .available_bytes = available_bytes,
+                          .available_bytes = available_bytes + KeptBytes(options, sources),
                           .in_files = true,
                           .direct_io = true,
                           .files_in_memory = true};

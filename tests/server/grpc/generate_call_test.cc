@@ -2,9 +2,9 @@
 #include "server/grpc/generate_call.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <random>
-#include <chrono>
 #include <thread>
 
 #include "gtest/gtest.h"

@@ -3,26 +3,26 @@
 #include "engine/engram/keeper/table_keeper.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <string>
-#include <thread>
 
 #include "engine/engram/keeper/keeper_client.h"
 #include "engine/engram/keeper/sealed_memory.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/engine/engram/keeper/running_keeper.h"
 
 namespace engram {
 namespace {
 
 using testing::HasSubstr;
+using testing_support::RunningKeeper;
+using testing_support::SocketPath;
 
 constexpr std::size_t kBytes = 100'000;
 
@@ -34,28 +34,6 @@ Descriptor Segment(char content, std::size_t bytes = kBytes) {
   EXPECT_TRUE(sealed.ok());
   return *std::move(sealed);
 }
-
-std::string SocketPath() { return testing::TempDir() + "/k" + std::to_string(getpid()); }
-
-class RunningKeeper {
- public:
-  explicit RunningKeeper(std::int64_t bytes_max = 10'000'000) : stop_(eventfd(0, EFD_CLOEXEC)) {
-    auto keeper = TableKeeper::Start({.socket_path = SocketPath(), .bytes_max = bytes_max});
-    EXPECT_TRUE(keeper.ok()) << keeper.status();
-    keeper_ = *std::move(keeper);
-    thread_ = std::thread([this] { keeper_->Run(stop_); });
-  }
-  ~RunningKeeper() {
-    const std::uint64_t one = 1;
-    EXPECT_EQ(write(stop_.get(), &one, sizeof one), 8);
-    thread_.join();
-  }
-
- private:
-  const Descriptor stop_;
-  std::unique_ptr<TableKeeper> keeper_;
-  std::thread thread_;
-};
 
 TEST(SealedMemory, NobodyCanChangeItAnyMore) {
   const Descriptor segment = Segment('a');

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engram/storage/kept_table.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "engine/engram/storage/row_copies.h"
+#include "engine/engram/storage/table_loader.h"
+
+namespace engram {
+namespace {
+
+// How the table lies in its segment: where the file has it, modulo the alignment of direct reads,
+// as in RamTable.
+struct Place {
+  std::size_t begin = 0;   // of row 0
+  std::size_t needed = 0;  // bytes up to the last row's end
+  std::size_t bytes = 0;   // of the segment
+};
+
+Place PlaceOf(const TableFile& file, const TableInFile& table) {
+  const std::size_t alignment = file.alignment();
+  Place place;
+  place.begin = table.offset % alignment;
+  place.needed = place.begin + static_cast<std::size_t>(table.rows) * table.format.row_bytes();
+  place.bytes = (place.needed + alignment - 1) / alignment * alignment;
+  return place;
+}
+
+absl::StatusOr<Descriptor> Fill(const TableFile& file, const TableInFile& table, const Place& place,
+                                const RamTableOptions& options) {
+  ASSIGN_OR_RETURN(UnsealedMemory memory,
+                   UnsealedMemory::Create(table.name, place.bytes,
+                                          options.huge_pages != HugePages::kOff));
+  RETURN_IF_ERROR(LoadFromFile({.file = &file,
+                                .path = file.path(),
+                                .offset = table.offset - place.begin,
+                                .needed = place.needed,
+                                .memory = memory.bytes()},
+                               options.threads));
+  RETURN_IF_ERROR(file.CheckUnchanged());
+  if (options.huge_pages != HugePages::kOff) memory.Collapse();
+  return UnsealedMemory::Seal(std::move(memory));
+}
+
+std::uint64_t SeedOfNow() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& keeper,
+                                                           const TableFile& file,
+                                                           const TableInFile& table,
+                                                           const RamTableOptions& options) {
+  const Place place = PlaceOf(file, table);
+  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(file, table));
+  ASSIGN_OR_RETURN(std::optional<Descriptor> segment, keeper.Get(identity));
+  const bool found = segment.has_value();
+  if (!found) {
+    ASSIGN_OR_RETURN(segment, Fill(file, table, place, options));
+  }
+  ASSIGN_OR_RETURN(SealedMapping mapping, SealedMapping::Map(*segment, place.bytes));
+  if (found) {
+    RETURN_IF_ERROR(CompareWithFile(file, table, mapping.bytes().subspan(place.begin), SeedOfNow()));
+  } else if (const absl::Status kept = keeper.Keep(identity, place.bytes, *segment); !kept.ok()) {
+    LOG_WARNING("engram table {}: used, but not kept: {}", table.name, Message(kept));
+  }
+  std::unique_ptr<KeptTable> kept(new KeptTable(std::move(mapping), place.begin, table));
+  kept->LogPages(found ? "found with the table keeper" : "read, and left with the table keeper");
+  return kept;
+}
+
+absl::StatusOr<bool> KeptTable::IsKept(const KeeperClient& keeper, const TableFile& file,
+                                       const TableInFile& table) {
+  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(file, table));
+  ASSIGN_OR_RETURN(const std::optional<Descriptor> segment, keeper.Get(identity));
+  return segment.has_value();
+}
+
+KeptTable::KeptTable(SealedMapping mapping, std::size_t begin, const TableInFile& table)
+    : mapping_(std::move(mapping)), begin_(begin), rows_(table.rows), format_(table.format) {}
+
+void KeptTable::LogPages(const char* how) {
+  coverage_ = CoverageOf(mapping_.bytes());
+  LOG_INFO("engram table: {} MiB in shared RAM, {}, {:.1f} % on huge pages",
+           mapping_.bytes().size() >> 20, how, 100 * coverage_.huge_fraction());
+}
+
+absl::Status KeptTable::Gather(std::span<const RowCopy> copies, RowSink out) const {
+  CheckRows(copies, rows_);
+  CopyRows(mapping_.bytes().data() + begin_, format_.row_bytes(), copies, out);
+  return absl::OkStatus();
+}
+
+EngramTableStats KeptTable::stats() const {
+  EngramTableStats stats;
+  stats.tier = "ram";
+  stats.bytes = static_cast<std::uint64_t>(rows_) * format_.row_bytes();
+  stats.huge_page_bytes = std::min(stats.bytes, static_cast<std::uint64_t>(coverage_.huge_bytes));
+  return stats;
+}
+
+}  // namespace engram
