@@ -25,6 +25,7 @@
 #include "config/read_file.h"
 #include "engine/checkpoint/mapping_fault.h"
 #include "engine/engine.h"
+#include "engine/engram/keeper/keeper_process.h"
 #include "engine/engram/token_map.h"
 #include "engine/model/generation_config.h"
 #include "engine/model/model_config.h"
@@ -36,7 +37,6 @@
 #include "server/http/http_api.h"
 #include "server/http/http_server.h"
 #include "server/signals.h"
-#include "server/table_keeper_command.h"
 #include "server/text/chat_template.h"
 #include "server/text/token_sources.h"
 #include "server/text/tokenizer.h"
@@ -297,10 +297,14 @@ int RunHealthcheck(const HealthcheckOptions& options) {
 
 int RunTableKeeper(const TableKeeperCommand& command) {
   InitLog(LogFormat::kText, "info");
-  const absl::Status status = command.list || !command.drop.empty()
-                                  ? AskTableKeeper(command.socket_path, command.drop)
-                                  : KeepTables(command.socket_path, command.memory_bytes);
-  return status.ok() ? static_cast<int>(ExitCode::kOk) : Fail(ExitCode::kFailed, status);
+  if (!command.list && command.drop.empty()) {
+    const absl::Status status = KeepTables(command.socket_path, command.memory_bytes);
+    return status.ok() ? static_cast<int>(ExitCode::kOk) : Fail(ExitCode::kFailed, status);
+  }
+  const auto answer = AskTableKeeper(command.socket_path, command.drop);
+  if (!answer.ok()) return Fail(ExitCode::kFailed, answer.status());
+  if (!answer->empty()) std::printf("%s\n", answer->c_str());
+  return static_cast<int>(ExitCode::kOk);
 }
 
 int Run(const CommandLine& line) {

@@ -120,6 +120,21 @@ TEST(CommandLineTest, Healthcheck) {
   EXPECT_FALSE(Parse({"healthcheck", "--modle", "m"}).ok());
 }
 
+TEST(CommandLineTest, TableKeeper) {
+  const auto line = Parse({"table-keeper", "--socket", "/run/t.sock", "--memory", "2GiB"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->command, Command::kTableKeeper);
+  EXPECT_EQ(line->table_keeper.socket_path, "/run/t.sock");
+  EXPECT_EQ(line->table_keeper.memory_bytes, std::int64_t{2} << 30);
+  EXPECT_FALSE(line->table_keeper.list);
+  EXPECT_EQ(Parse({"table-keeper", "--socket", "s", "--drop", "all"})->table_keeper.drop, "all");
+  EXPECT_THAT(ErrorOf({"table-keeper"}), HasSubstr("--socket"));
+  EXPECT_THAT(ErrorOf({"table-keeper", "--socket", "s", "--memory", "much"}),
+              HasSubstr("--memory"));
+  EXPECT_THAT(ErrorOf({"table-keeper", "--socket", "s", "--list", "--drop", "all"}),
+              HasSubstr("--list"));
+}
+
 TEST(CommandLineTest, HelpListsEverySettingOnce) {
   const auto line = Parse({"--help"});
   ASSERT_TRUE(line.ok()) << line.status();

@@ -26,7 +26,8 @@ absl::Status Unexpected(const std::string& path, const std::string& answer) {
 }  // namespace
 
 absl::StatusOr<std::optional<Descriptor>> KeeperClient::Get(std::string_view identity) const {
-  ASSIGN_OR_RETURN(KeeperPacket answer, Ask(path_, absl::StrCat("get ", ToAbsl(identity)), nullptr));
+  ASSIGN_OR_RETURN(KeeperPacket answer,
+                   Ask(path_, absl::StrCat("get ", ToAbsl(identity)), nullptr));
   if (answer.text == "none") return std::nullopt;
   if (!answer.text.starts_with("have ") || !answer.segment.has_value()) {
     return Unexpected(path_, answer.text);

@@ -24,8 +24,9 @@ absl::StatusOr<sockaddr_un> Address(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", path, "\" cannot name a socket: expected 1 to ",
-                                                   sizeof(address.sun_path) - 1, " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", path, "\" cannot name a socket: expected 1 to ",
+                     sizeof(address.sun_path) - 1, " bytes"));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;
@@ -51,7 +52,8 @@ absl::Status TransferError(const char* what) {
   if (error == EAGAIN || error == EWOULDBLOCK) {
     return absl::DeadlineExceededError(absl::StrCat("table keeper: ", what, " timed out"));
   }
-  return absl::UnavailableError(absl::StrCat("table keeper: ", what, " failed (errno ", error, ")"));
+  return absl::UnavailableError(
+      absl::StrCat("table keeper: ", what, " failed (errno ", error, ")"));
 }
 
 }  // namespace
@@ -98,8 +100,8 @@ absl::StatusOr<Descriptor> AcceptClient(const Descriptor& listener) {
   socklen_t size = sizeof peer;
   if (getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
       (peer.uid != geteuid() && peer.uid != 0)) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("table keeper: user ", peer.uid, " may not have segments of user ", geteuid()));
+    return absl::PermissionDeniedError(absl::StrCat(
+        "table keeper: user ", peer.uid, " may not have segments of user ", geteuid()));
   }
   SetTimeouts(client);
   return client;

@@ -24,12 +24,13 @@ constexpr int kCollapseTries = 3;
 
 std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
 
-// Maps all of the file at a multiple of 2 MiB, without which no huge page can be used. Null: failed,
-// errno says why.
+// Maps all of the file at a multiple of 2 MiB, without which no huge page can be used. Null:
+// failed, errno says why.
 std::byte* MapAligned(const Descriptor& file, std::size_t bytes, int protection, int flags) {
   const std::size_t usable = RoundUp(bytes, kHugePage);
   const std::size_t reserved = usable + kHugePage;
-  void* data = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* data =
+      mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) return nullptr;
   auto* const first = static_cast<std::byte*>(data);
   const std::size_t skip =
@@ -101,7 +102,9 @@ absl::StatusOr<UnsealedMemory> UnsealedMemory::Create(const std::string& name, s
       if (huge) continue;
       return Errno("memfd_create");
     }
-    const std::size_t rounded = RoundUp(bytes, huge ? kHugePage : sysconf(_SC_PAGESIZE));
+    // Whole huge pages of ordinary shared memory too: the last one then is one.
+    const bool whole = huge || bytes >= kHugePage;
+    const std::size_t rounded = RoundUp(bytes, whole ? kHugePage : sysconf(_SC_PAGESIZE));
     if (ftruncate(file.get(), static_cast<off_t>(rounded)) != 0) {
       if (huge) continue;
       return Errno("ftruncate of a new segment");

@@ -67,7 +67,8 @@ absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& k
   }
   ASSIGN_OR_RETURN(SealedMapping mapping, SealedMapping::Map(*segment, place.bytes));
   if (found) {
-    RETURN_IF_ERROR(CompareWithFile(file, table, mapping.bytes().subspan(place.begin), SeedOfNow()));
+    const std::span<const std::byte> rows = mapping.bytes().subspan(place.begin);
+    RETURN_IF_ERROR(CompareWithFile(file, table, rows, SeedOfNow()));
   } else if (const absl::Status kept = keeper.Keep(identity, place.bytes, *segment); !kept.ok()) {
     LOG_WARNING("engram table {}: used, but not kept: {}", table.name, Message(kept));
   }

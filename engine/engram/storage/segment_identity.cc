@@ -18,13 +18,15 @@
 namespace engram {
 namespace {
 
-constexpr int kSampledRows = 2048;
+constexpr int kSampledRows = 1024;
 constexpr std::size_t kBlock = 4096;  // of direct reads: what every drive takes
 // Nobody is to be kept from colliding on purpose: whoever can write the file can write any table.
 constexpr SipHashKey kKey = {0x656e6772616d2d73, 0x65676d656e742d31};
 
 struct FreeAligned {
-  void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t(kBlock)); }
+  void operator()(std::byte* memory) const {
+    ::operator delete[](memory, std::align_val_t(kBlock));
+  }
 };
 
 // In ascending order; the first and the last row always, the others by `seed`.
@@ -75,12 +77,15 @@ absl::StatusOr<std::string> SegmentIdentity(const TableFile& file, const TableIn
         return absl::OkStatus();
       }));
   const EngramRowFormat& format = table.format;
-  return absl::StrCat(table.name, " ", absl::Hex(content, absl::kZeroPad16), "\nversion 1\nrows ",
-                      table.rows, "\nvalues ", format.head_dim, " of ", ToAbsl(DTypeName(format.dtype)),
-                      ", a scale of ", ToAbsl(DTypeName(format.scale_dtype)), " for ", format.scale_block,
-                      "\nhash ", absl::Hex(table.hash_checksum, absl::kZeroPad16), "\noffset ",
-                      table.offset, "\nfile of ", file.identity().bytes, " bytes, modified ",
-                      file.identity().modified_ns);
+  const auto hex = [](std::uint64_t value) {
+    return absl::StrCat(absl::Hex(value, absl::kZeroPad16));
+  };
+  const auto name = [](DType dtype) { return ToAbsl(DTypeName(dtype)); };
+  return absl::StrCat(
+      table.name, " ", hex(content), "\nversion 1\nrows ", table.rows, "\nvalues ",
+      format.head_dim, " of ", name(format.dtype), ", a scale of ", name(format.scale_dtype),
+      " for ", format.scale_block, "\nhash ", hex(table.hash_checksum), "\noffset ", table.offset,
+      "\nfile of ", file.identity().bytes, " bytes, modified ", file.identity().modified_ns);
 }
 
 absl::Status CompareWithFile(const TableFile& file, const TableInFile& table,

@@ -25,11 +25,11 @@ struct TableInFile {
 };
 
 // Lines: tensor, shape, format, hash checksum, place in the file, the file's size and time, and a
-// checksum of the table's first, last and some thousand other rows. Reads these from the file.
+// checksum of the table's first, last and about a thousand other rows. Reads these from the file.
 absl::StatusOr<std::string> SegmentIdentity(const TableFile& file, const TableInFile& table);
 
-// Compares some thousand rows of `segment`, [rows, format], with the file, others for each `seed`.
-// DataLoss names the first row that differs.
+// Compares about a thousand rows of `segment`, [rows, format], with the file, others for each
+// `seed`. DataLoss names the first row that differs.
 absl::Status CompareWithFile(const TableFile& file, const TableInFile& table,
                              std::span<const std::byte> segment, std::uint64_t seed);
 

@@ -6,15 +6,16 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace engram {
 
 // Holds tables of `memory_bytes` at most (0: half of the machine's memory) until SIGTERM or SIGINT.
 absl::Status KeepTables(const std::string& socket_path, std::int64_t memory_bytes);
 
-// Asks the keeper at the socket to let go of `drop`, or, if that is empty, what it holds; prints the
-// answer.
-absl::Status AskTableKeeper(const std::string& socket_path, const std::string& drop);
+// Asks the keeper at the socket to let go of `drop`, or, if that is empty, what it holds. The
+// answer is for people.
+absl::StatusOr<std::string> AskTableKeeper(const std::string& socket_path,
+                                           const std::string& drop);
 
 }  // namespace engram

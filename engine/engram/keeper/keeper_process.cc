@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/table_keeper_command.h"
+#include "engine/engram/keeper/keeper_process.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 
 #include "base/descriptor.h"
@@ -44,16 +43,12 @@ absl::Status KeepTables(const std::string& socket_path, std::int64_t memory_byte
   return absl::OkStatus();
 }
 
-absl::Status AskTableKeeper(const std::string& socket_path, const std::string& drop) {
+absl::StatusOr<std::string> AskTableKeeper(const std::string& socket_path,
+                                           const std::string& drop) {
   const KeeperClient client(socket_path);
-  if (drop.empty()) {
-    ASSIGN_OR_RETURN(const std::string segments, client.List());
-    std::printf("%s%s", segments.c_str(), segments.empty() ? "" : "\n");
-    return absl::OkStatus();
-  }
+  if (drop.empty()) return client.List();
   ASSIGN_OR_RETURN(const int count, client.Drop(drop));
-  std::printf("dropped %d\n", count);
-  return absl::OkStatus();
+  return "dropped " + std::to_string(count);
 }
 
 }  // namespace engram
