@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from . import golden, shapes, study
+from .card import model_card
 from .checkpoint import read_model, stored_tensors, write_model
 from .data.document_file import DocumentFile
 from .data.prepare import SMOKE, Amounts, prepare
@@ -53,7 +55,9 @@ def export(run_folder, data_folder, model_folder):
         for (name, ours), theirs in zip(stored_tensors(trained).items(), stored_tensors(reread).values()):
             if not torch.allclose(ours, theirs, rtol=2 ** -8, atol=1e-30):
                 raise SystemExit(f"{model_folder}: {name} differs from what was trained")
+    shutil.copyfile(os.path.join(_HERE, "data", "NOTICE"), os.path.join(model_folder, "NOTICE"))
     print(f"exported {model_folder}: step {state['step']}, {state['tokens']:,} tokens")
+    return reread.config, state
 
 
 def run_evaluation(model_folder, data_folder, out, limit):
@@ -70,6 +74,7 @@ def run_evaluation(model_folder, data_folder, out, limit):
     report = evaluate(model, tokenizer, texts, questions, limit)
     write_report(report, out)
     print(markdown(report))
+    return report
 
 
 def torch_checks():
@@ -95,8 +100,12 @@ def command_all(args):
         trainer.log(f"{shapes.active_parameters(config):,} active and {shapes.sparse_parameters(config):,} sparse "
                     f"parameters, {recipe.steps} steps of {recipe.batch_tokens} tokens, seed {recipe.seed}")
     if trainer.run(progress_every=10 if args.smoke else 25):
-        export(where["run"], where["data"], where["model"])
-        run_evaluation(where["model"], where["data"], where["model"], 40 if args.smoke else 400)
+        config, state = export(where["run"], where["data"], where["model"])
+        report = run_evaluation(where["model"], where["data"], where["run"], 40 if args.smoke else 400)
+        with open(os.path.join(where["data"], "sources.json"), encoding="utf-8") as file:
+            card = model_card(config, state, json.load(file), markdown(report))
+        with open(os.path.join(where["model"], "README.md"), "w", encoding="utf-8") as file:
+            file.write(card)
 
 
 def command_prepare(args):
@@ -112,7 +121,7 @@ def command_evaluate(args):
     where = paths(args)
     torch.set_num_threads(args.threads)
     model = args.model or where["model"]
-    run_evaluation(model, where["data"], args.out or model, args.limit)
+    run_evaluation(model, where["data"], args.out or where["run"], args.limit)
 
 
 def command_golden(args):
@@ -172,7 +181,7 @@ def main():
     evaluating = command("evaluate", command_evaluate, "Measure an exported model.")
     common(evaluating)
     evaluating.add_argument("--model", help="folder of a model (default: WORK/model)")
-    evaluating.add_argument("--out", help="folder for evaluation.json and .md (default: the model's)")
+    evaluating.add_argument("--out", help="folder for evaluation.json and .md (default: WORK/run)")
     evaluating.add_argument("--limit", type=int, default=400, help="questions asked of each table")
     checking = command("golden", command_golden, "Hold this model to golden files, or write them first (--text).")
     checking.add_argument("--model", required=True)
