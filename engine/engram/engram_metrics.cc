@@ -84,6 +84,8 @@ EngramMetrics::Layer EngramMetrics::AddLayer(MetricsRegistry* registry, int laye
       .disk_seconds = counter("engram_disk_read_seconds_total",
                               "Sum of the times of these reads; its rate is the average number of "
                               "reads under way (queue depth)."),
+      .disk_failures = counter("engram_disk_read_failures_total",
+                               "Reads that gave an error or too little, tried again or not."),
       .huge_page_bytes = registry->AddGauge("engram_table_huge_page_bytes",
                                             "Part of the table in memory on huge pages.", labels),
   };
@@ -114,6 +116,7 @@ void EngramMetrics::Export(const Layer& layer) {
   RaiseTo(layer.disk_reads, stored.disk_reads);
   RaiseTo(layer.disk_bytes, stored.disk_read_bytes);
   RaiseToSeconds(layer.disk_seconds, stored.disk_read_ns);
+  RaiseTo(layer.disk_failures, stored.disk_read_failures);
   layer.huge_page_bytes->Set(static_cast<double>(stored.huge_page_bytes));
 }
 

@@ -47,6 +47,7 @@ class EngramMetrics {
     Counter* disk_reads = nullptr;
     Counter* disk_bytes = nullptr;
     Counter* disk_seconds = nullptr;
+    Counter* disk_failures = nullptr;
     Gauge* huge_page_bytes = nullptr;
   };
 

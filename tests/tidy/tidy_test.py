@@ -61,7 +61,7 @@ WALLS = [
                     "tools/"]),
     (r"unicode/", ["engine/engram/", "server/text/"]),
     (r"pcre2\.h", ["server/text/"]),
-    (r"liburing\.h", ["engine/engram/storage/"]),
+    (r"liburing\.h", ["engine/engram/storage/", "tools/bench/table/"]),
     (r"CLI/", ["config/", "tools/", "tests/tools/"]),
     (r"spdlog/", ["base/"]),
 ]

@@ -59,10 +59,9 @@ absl::Status RowReads::ReadAll(std::span<const RowCopy> copies, RowSink out) {
 
 bool RowReads::IsCached(const RowCopy& copy, RowSink out) {
   if (cache_.capacity() == 0) return false;
+  if (out.data == nullptr) return cache_.Contains(copy.row);  // a hint: nobody got a row yet
   const bool cached =
-      out.data == nullptr
-          ? cache_.Contains(copy.row)
-          : cache_.Find(copy.row, out.data + static_cast<std::size_t>(copy.to) * out.stride);
+      cache_.Find(copy.row, out.data + static_cast<std::size_t>(copy.to) * out.stride);
   ++counts_.cache_lookups;
   counts_.cache_hits += cached;
   return cached;

@@ -28,7 +28,7 @@ struct RowFile {
 std::size_t ReadBufferBytes(const RowFile& file);
 
 struct RowReadCounts {
-  std::uint64_t cache_lookups = 0;  // 0 if there is no cache
+  std::uint64_t cache_lookups = 0;  // without those of hints; 0 if there is no cache
   std::uint64_t cache_hits = 0;
   std::uint64_t reads = 0;  // tries included
   std::uint64_t read_bytes = 0;

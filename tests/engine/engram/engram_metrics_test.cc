@@ -112,6 +112,7 @@ TEST_F(EngramMetricsTest, ShowsWhatTheStorageCounted) {
   counting_[1].shown.disk_reads = 5;
   counting_[1].shown.disk_read_bytes = 5 * 4096;
   counting_[1].shown.disk_read_ns = 1'500'000'000;
+  counting_[1].shown.disk_read_failures = 3;
   metrics_.Update();
   EXPECT_EQ(Value("engram_table_huge_page_bytes" + Layer(1)), 512);
   EXPECT_EQ(Value("engram_row_cache_lookups_total" + Layer(1)), 9);
@@ -119,6 +120,7 @@ TEST_F(EngramMetricsTest, ShowsWhatTheStorageCounted) {
   EXPECT_EQ(Value("engram_disk_reads_total" + Layer(1)), 5);
   EXPECT_EQ(Value("engram_disk_read_bytes_total" + Layer(1)), 5 * 4096);
   EXPECT_DOUBLE_EQ(Value("engram_disk_read_seconds_total" + Layer(1)), 1.5);
+  EXPECT_EQ(Value("engram_disk_read_failures_total" + Layer(1)), 3);
   EXPECT_EQ(Value("engram_row_cache_hits_total" + Layer(0)), 0);
   // Bytes that the cache had did not come from the drive.
   const std::size_t row_bytes = counting_[1].row_bytes();

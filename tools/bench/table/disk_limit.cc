@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "tools/bench/table/uring_limit.h"
 
 namespace engram::bench {
 namespace {
@@ -103,13 +104,19 @@ absl::StatusOr<DiskRate> ReadBlocks(const std::string& path, std::size_t block, 
   const double taken = passed();
   if (error != 0) return absl::ErrnoToStatus(error, absl::StrCat(path, ": cannot read"));
   return DiskRate{.reads_per_s = static_cast<double>(reads) / taken,
-                  .bytes_per_s = static_cast<double>(bytes) / taken};
+                  .bytes_per_s = static_cast<double>(bytes) / taken,
+                  .way = "pread"};
 }
 
 }  // namespace
 
 absl::StatusOr<DiskRate> MeasureRandomReads(const std::string& path, int depth, double seconds) {
   CHECK_GT(depth, 0);
+  const absl::StatusOr<double> uring = MeasureUringReads(path, depth, seconds);
+  if (uring.ok()) {
+    return DiskRate{.reads_per_s = *uring, .bytes_per_s = *uring * kRandomBytes, .way = "io_uring"};
+  }
+  if (!absl::IsUnimplemented(uring.status())) return uring.status();
   ASSIGN_OR_RETURN(const ReadOnlyFile file, ReadOnlyFile::Open(path, 0));
   const std::uint64_t blocks =
       std::max<std::uint64_t>(1, static_cast<std::uint64_t>(file.bytes()) / kRandomBytes);

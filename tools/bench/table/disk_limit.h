@@ -14,11 +14,12 @@ namespace engram::bench {
 struct DiskRate {
   double reads_per_s = 0;
   double bytes_per_s = 0;
+  std::string way;  // "io_uring" or "pread"
 };
 
-// Blocks of 4 KiB at random places of `path`, `depth` reads under way at any time (that many
-// threads, each with one O_DIRECT read), for about `seconds`. Unimplemented, if the file system
-// takes no O_DIRECT.
+// Blocks of 4 KiB at random places of `path`, `depth` reads under way at any time, for about
+// `seconds`: with io_uring (uring_limit.h) or, where there is none, that many threads with one
+// O_DIRECT read each. Unimplemented, if the file system takes no O_DIRECT.
 absl::StatusOr<DiskRate> MeasureRandomReads(const std::string& path, int depth, double seconds);
 
 // Blocks of 4 MiB front to back, `threads` reads under way, for about `seconds` or to the end.

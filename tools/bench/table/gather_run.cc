@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/status_macros.h"
 
 namespace engram::bench {
 namespace {
@@ -156,17 +157,19 @@ absl::StatusOr<GatherRunResult> RunGather(const EngramTable& table, const RowCon
 }
 
 absl::Status WarmUp(const EngramTable& table, const std::vector<RowBatches>& batches) {
+  std::vector<absl::Status> statuses(batches.size());
   std::vector<std::thread> threads;
-  for (const RowBatches& own : batches) {
-    threads.emplace_back([&] {
-      std::vector<std::byte> out(own.size * table.row_bytes());
-      for (std::size_t i = 0; i < own.count(); ++i) {
-        // The run after it meets an error again.
-        (void)table.Gather(own.batch(i), {.data = out.data(), .stride = table.row_bytes()});
+  for (std::size_t t = 0; t < batches.size(); ++t) {
+    threads.emplace_back([&table, own = &batches[t], status = &statuses[t]] {
+      std::vector<std::byte> out(own->size * table.row_bytes());
+      const RowSink sink = {.data = out.data(), .stride = table.row_bytes()};
+      for (std::size_t i = 0; i < own->count() && status->ok(); ++i) {
+        *status = table.Gather(own->batch(i), sink);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
   return absl::OkStatus();
 }
 

@@ -26,14 +26,14 @@ RowsComeFrom SourceOf(const std::string& storage) {
 }
 
 absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::string& directory,
-                                      int layer_index) {
+                                      int layer_index, std::int64_t cache_bytes) {
   EngramStorageOptions options;
   for (const EngramPlacement placement :
        {EngramPlacement::kMapped, EngramPlacement::kRam, EngramPlacement::kNvme}) {
     if (PlacementName(placement) == storage) options.placement = placement;
   }
   CHECK_MSG(options.placement != EngramPlacement::kAuto, storage);
-  options.cache_bytes = 0;  // the drive is what is measured
+  options.cache_bytes = cache_bytes;
   OpenedTable opened;
   ASSIGN_OR_RETURN(opened.checkpoint, OpenGenerated(directory));
   const TensorInfo& tensor = *opened.checkpoint.tables.at(layer_index).tensor;

@@ -2,6 +2,7 @@
 // The storages that can be measured, by the name that a user gives.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,9 +30,10 @@ enum class RowsComeFrom {
 };
 RowsComeFrom SourceOf(const std::string& storage);
 
-// The `layer_index`-th table of a directory of make-checkpoint behind the named storage.
-// REQUIRES: the name is one of StorageNames.
+// The `layer_index`-th table of a directory of make-checkpoint behind the named storage; of
+// `cache_bytes` is its cache of rows, if it has one. ResourceExhausted if there is not the memory
+// for it. REQUIRES: the name is one of StorageNames.
 absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::string& directory,
-                                      int layer_index);
+                                      int layer_index, std::int64_t cache_bytes);
 
 }  // namespace engram::bench

@@ -35,7 +35,7 @@ class TableBench {
     for (const std::string& storage : options_.storages) {
       if (SourceOf(storage) == RowsComeFrom::kMemory) {
         RETURN_IF_ERROR(Load(storage));
-        RETURN_IF_ERROR(RunState(storage, CacheState::kWarm));
+        if (loaded_.has_value()) RETURN_IF_ERROR(RunState(storage, CacheState::kWarm));
         loaded_.reset();
         continue;
       }
@@ -124,6 +124,7 @@ class TableBench {
         ASSIGN_OR_RETURN(const DiskRate disk,
                          MeasureRandomReads(path_, DiskDepth(threads, batch), options_.seconds));
         rate = disk.reads_per_s;
+        limits.disk_way = disk.way;
       }
     }
     return absl::OkStatus();
@@ -152,11 +153,22 @@ class TableBench {
     return share >= kCachedShareMin ? "" : too_big(share);
   }
 
-  // Opens a storage that brings the table into memory, once for all its runs.
+  absl::StatusOr<OpenedTable> Open(const std::string& storage) const {
+    return OpenTable(storage, options_.directory, layer_index_, options_.cache_mebibytes << 20);
+  }
+
+  // Opens a storage that brings the table into memory, once for all its runs; leaves loaded_ empty
+  // if it does not fit.
   absl::Status Load(const std::string& storage) {
     Say(absl::StrFormat("%s: loading %.2f GB", storage, 1e-9 * static_cast<double>(TableBytes())));
     RETURN_IF_ERROR(DropFromCache(path_));
-    ASSIGN_OR_RETURN(loaded_, OpenTable(storage, options_.directory, layer_index_));
+    absl::StatusOr<OpenedTable> opened = Open(storage);
+    if (absl::IsResourceExhausted(opened.status())) {
+      report_.notes.push_back(absl::StrCat(storage, ": left out; ", Message(opened.status())));
+      return absl::OkStatus();
+    }
+    if (!opened.ok()) return opened.status();
+    loaded_ = *std::move(opened);
     const auto huge = static_cast<double>(loaded_->table->stats().huge_page_bytes);
     report_.loads.push_back({.storage = storage,
                              .seconds = loaded_->open_seconds,
@@ -196,8 +208,7 @@ class TableBench {
                         warm ? "warm" : "cold", run->ids, run->threads, run->batch));
     ASSIGN_OR_RETURN(const std::vector<RowBatches> batches, MakeBatches(*run));
     if (!loaded_.has_value()) {
-      ASSIGN_OR_RETURN(const OpenedTable opened,
-                       OpenTable(run->storage, options_.directory, layer_index_));
+      ASSIGN_OR_RETURN(const OpenedTable opened, Open(run->storage));
       RETURN_IF_ERROR(Gather(opened, batches, run));
     } else {
       RETURN_IF_ERROR(Gather(*loaded_, batches, run));
@@ -291,6 +302,10 @@ void AddTableFlags(CLI::App& command, TableOptions* options) {
       ->capture_default_str();
   command.add_option("--rows", options->rows, "Rows per thread before they come round again")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
+      ->capture_default_str();
+  command
+      .add_option("--cache-mib", options->cache_mebibytes, "A storage's cache of rows, 0 = none")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 20))
       ->capture_default_str();
   command
       .add_option("--limit-gb", options->limit_gigabytes,

@@ -24,7 +24,8 @@ struct TableOptions {
   std::string text_path;  // empty: random ids only
   double seconds = 1;     // of gathering per combination
   std::int64_t check_every = 1;
-  std::int64_t rows = 1 << 18;  // different wishes per thread, before they come round again
+  std::int64_t rows = 1 << 18;         // different wishes per thread, before they come round again
+  std::int64_t cache_mebibytes = 256;  // of a storage's cache of rows; the server's default
   std::optional<double> limit_gigabytes;
   std::string json_path;
 };

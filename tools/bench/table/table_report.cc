@@ -26,8 +26,8 @@ std::string LimitsTable(const TableReport& report) {
         100 * limits.memory_huge_page_share, Rate(rate));
   }
   for (const auto& [depth, rate] : limits.disk_reads_per_s) {
-    absl::StrAppendFormat(&out, "| drive: random 4 KiB reads, %d at a time | %s reads/s |\n", depth,
-                          Rate(rate));
+    absl::StrAppendFormat(&out, "| drive: random 4 KiB reads, %d at a time, %s | %s reads/s |\n",
+                          depth, limits.disk_way, Rate(rate));
   }
   if (limits.disk_sequential_bytes_per_s > 0) {
     absl::StrAppendFormat(&out, "| drive: front to back, 4 MiB reads | %.2f GB/s |\n",
@@ -118,6 +118,7 @@ std::string JsonReport(const TableReport& report) {
                        {"memory_huge_page_share", limits.memory_huge_page_share},
                        {"memory_rows_per_s_by_threads", by_count(limits.memory_rows_per_s)},
                        {"disk_reads_per_s_by_depth", by_count(limits.disk_reads_per_s)},
+                       {"disk_way", limits.disk_way},
                        {"disk_sequential_bytes_per_s", limits.disk_sequential_bytes_per_s}}},
                      {"loads", std::move(loads)},
                      {"runs", std::move(runs)},

@@ -17,6 +17,7 @@ struct TableLimits {
   double memory_huge_page_share = 0;
   std::map<int, double> memory_rows_per_s;  // by threads; empty if not measured
   std::map<int, double> disk_reads_per_s;   // by reads under way; empty if not measured
+  std::string disk_way;                     // how those were read: DiskRate::way
   double disk_sequential_bytes_per_s = 0;   // 0 if not measured
 };
 

@@ -95,7 +95,7 @@ TEST(RowBatchesTest, TextOnesAreTheHashersRowsOfConsecutiveTokens) {
 }
 
 TEST(GatherRunTest, ChecksEveryRowOfEveryThread) {
-  const auto opened = OpenTable("mmap", Generated(), 1);
+  const auto opened = OpenTable("mmap", Generated(), 1, 0);
   ASSERT_TRUE(opened.ok()) << opened.status();
   const std::vector<RowBatches> batches = {RandomBatches(5344, 16, 4000, 0),
                                            RandomBatches(5344, 16, 4000, 1)};
@@ -119,7 +119,7 @@ TEST(GatherRunTest, ChecksEveryRowOfEveryThread) {
 }
 
 TEST(GatherRunTest, AWrongRowIsAnErrorThatNamesIt) {
-  const auto opened = OpenTable("mmap", Generated(), 0);
+  const auto opened = OpenTable("mmap", Generated(), 0, 0);
   ASSERT_TRUE(opened.ok()) << opened.status();
   // The rows that another seed would have given.
   const RowContent other(99, 1, 8, DType::kF32);
