@@ -41,7 +41,8 @@ absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::str
       .rows = tensor.shape[0],
       .format = {.dtype = tensor.dtype, .head_dim = static_cast<int>(tensor.shape[1])},
       .bytes = tensor.bytes,
-      .place = tensor.place};
+      .place = tensor.place,
+      .name = tensor.name};
   const auto begin = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(const PlacementChoice choice,
                    PlaceTables(options, {&source, 1}, AvailableMemoryBytes()));
