@@ -265,8 +265,9 @@ int RunServe(const Config& config) {
   }
   auto model = LoadModelFiles(config, server.metrics());
   if (!model.ok()) return Fail(CodeOfLoadError(model.status()), model.status());
-  server.Serve(*std::move(model));
+  // First: whoever sees that it is ready may ask it to stop, and then it must drain.
   signals.BeginServing();
+  server.Serve(*std::move(model));
   LOG_INFO("ready after {:.1f} s: serving {}",
            std::chrono::duration<double>(clock.Now() - started).count(),
            config.served_model_names.front());

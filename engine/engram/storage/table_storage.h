@@ -23,7 +23,7 @@ struct TableSource {
   EngramRowFormat format;
   std::span<const std::byte> bytes;  // [rows, format], mapped; outlives the table
   std::optional<TensorPlace> place;  // the same bytes in their file; absent: dummy weights
-  std::string name;                  // of the tensor
+  std::string name{};                // of the tensor
   std::uint64_t hash_checksum = 0;   // LayoutChecksum: what its rows mean
 };
 
