@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -37,7 +38,8 @@ class NotingCheckpoint final : public Checkpoint {
     for (const std::int64_t size : spec.shape) elements *= size;
     auto tensor = std::make_unique<Made>();
     tensor->bytes.resize(elements * DTypeBytes(DType::kF32));
-    tensor->info = {spec.name, DType::kF32, spec.shape, tensor->bytes, "fake"};
+    tensor->info = {spec.name, DType::kF32, spec.shape, tensor->bytes, "fake",
+                    std::nullopt};
     made_.push_back(std::move(tensor));
     return &made_.back()->info;
   }
