@@ -10,10 +10,10 @@ import time
 RECEIVE_BUFFER_BYTES = 4096  # so that what is not read fills the server's side soon
 
 
-def stream_request(tokens, logprobs=None):
-    """The bytes of a streamed completion of exactly `tokens` tokens."""
+def stream_request(tokens, logprobs=None, choices=1):
+    """The bytes of a streamed completion of exactly `tokens` tokens in each of its choices."""
     body = {"model": "engram-demo", "prompt": "Once upon a time", "max_tokens": tokens, "ignore_eos": True,
-            "stream": True}
+            "stream": True, "n": choices, "temperature": 1}
     if logprobs is not None:
         body["logprobs"] = logprobs
     data = json.dumps(body).encode()
@@ -70,11 +70,11 @@ async def read_slowly(port, end):
             await asyncio.sleep(0.2)
 
 
-async def never_read(port, end):
-    """Asks for more than fits between the two and waits until the server hangs up, or `end`. True: it did."""
+async def never_read(port, end, choices=1):
+    """Asks and waits until the server hangs up, or `end`. True: it did."""
     loop = asyncio.get_running_loop()
     with await connect(port) as made:
-        await loop.sock_sendall(made, stream_request(900, logprobs=5))
+        await loop.sock_sendall(made, stream_request(900, logprobs=5, choices=choices))
         # A connection that was cut is seen by writing; what is written is never the server's next request.
         while time.monotonic() < end:
             await asyncio.sleep(0.5)

@@ -93,8 +93,9 @@ def crowd(proof, options):
         bench.run("--max-concurrency", str(options.streams), "--num-prompts", str(options.streams))
         scenarios.cancel_storm(proof, bench, options.bad_clients, options.seconds)
         scenarios.slow_readers(proof, bench, options.bad_clients, options.seconds)
-        hold = 2 if options.quick else STALL_SECONDS + 20
-        scenarios.never_readers(proof, bench, options.bad_clients, hold, STALL_SECONDS)
+        scenarios.never_readers(proof, bench, options.bad_clients, 2 if options.quick else 30)
+        if not options.quick:
+            scenarios.stalled_readers(proof, bench, STALL_SECONDS + 40)
         scenarios.many_streams(proof, bench, options.streams, options.minutes * 60)
         proof.check("the server ended in order", server.stop() == 0)
 

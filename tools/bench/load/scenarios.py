@@ -12,6 +12,7 @@ IDLE_SECONDS = 10  # within which a server that nobody asks must be at rest
 MEMORY_SLACK_MIB = 48  # an allocator's, not a leak's
 REFUSED_AT_ONCE_MS = 100
 OVERLOAD_SHARE = 0.9
+STALLED_CLIENTS, STALLED_CHOICES = 4, 16  # answers of about 9 MB: Linux buffers 4 MiB of a connection at most
 
 
 def memory_is_level(proof, server, what, before):
@@ -112,8 +113,8 @@ def slow_readers(proof, bench, clients, seconds):
     memory_is_level(proof, server, "slow readers", before)
 
 
-def never_readers(proof, bench, clients, seconds, stall_limit):
-    """Clients that never read. Longer than the server's stall limit, it must hang up by itself."""
+def never_readers(proof, bench, clients, seconds):
+    """Clients that never read. An answer of this size lies in the kernel's buffers, and the server is done."""
     server = bench.server
     before = state_of(server)
     peak_mib = 0.0
@@ -125,14 +126,26 @@ def never_readers(proof, bench, clients, seconds, stall_limit):
         while not all(reader.done() for reader in readers):
             peak_mib = max(peak_mib, server.resident_mib())
             await asyncio.sleep(0.2)
-        return [reader.result() for reader in readers]
 
-    cut = sum(asyncio.run(hold()))
+    asyncio.run(hold())
     proof.check(f"never-reading clients: {clients} of them held {peak_mib - before['mib']:.0f} MiB at most "
                 "(at most 1 MiB each)", peak_mib - before["mib"] <= clients + MEMORY_SLACK_MIB, full=True)
-    if seconds > stall_limit:
-        proof.check(f"never-reading clients: the server hung up on {cut} of {clients}", cut == clients)
     memory_is_level(proof, server, "never-reading clients", before)
+
+
+def stalled_readers(proof, bench, seconds):
+    """Clients that never read an answer larger than all buffers on the way: the server must hang up by itself."""
+    server = bench.server
+    before = state_of(server)
+
+    async def wait():
+        end = time.monotonic() + seconds
+        return await asyncio.gather(*(bad_clients.never_read(server.http_port, end, choices=STALLED_CHOICES)
+                                      for _ in range(STALLED_CLIENTS)))
+
+    cut = sum(asyncio.run(wait()))
+    proof.check(f"stalled clients: the server hung up on {cut} of {STALLED_CLIENTS}", cut == STALLED_CLIENTS)
+    memory_is_level(proof, server, "stalled clients", before)
 
 
 def latency_table(proof, bench, seconds):
