@@ -251,7 +251,8 @@ void AddEngineOptions(std::vector<OptionSpec>* table) {
             "Threads that fetch them");
   group.Add("engram-config", "JSON|@FILE", EngramStorage(),
             "Where the n-gram memory lies: an object with placement (auto, ram, mmap, nvme), "
-            "ram_budget, threads, queue_depth, cache_bytes, huge_pages (auto, off, require)");
+            "ram_budget, threads, queue_depth, cache_bytes, huge_pages (auto, off, require), "
+            "keeper (socket of a table keeper)");
 }
 
 void AddSchedulerOptions(std::vector<OptionSpec>* table) {

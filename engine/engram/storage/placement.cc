@@ -42,10 +42,13 @@ Budget BudgetOf(const EngramStorageOptions& options, const PlacementFacts& facts
                                  Size(facts.available_bytes), " that are available")};
 }
 
+// What tables in RAM would take of memory.
+std::int64_t RamBytes(const PlacementFacts& facts) { return facts.tables_bytes - facts.kept_bytes; }
+
 PlacementChoice Ram(const PlacementFacts& facts, std::string reason) {
   return {.placement = EngramPlacement::kRam,
           .reason = std::move(reason),
-          .tables_bytes = facts.tables_bytes,
+          .tables_bytes = RamBytes(facts),
           .cache_bytes = 0};
 }
 
@@ -66,10 +69,13 @@ PlacementChoice Nvme(const EngramStorageOptions& options, const Budget& budget,
 
 PlacementChoice ChooseWhatFits(const EngramStorageOptions& options, const PlacementFacts& facts,
                                const Budget& budget) {
-  const std::string tables = Size(facts.tables_bytes);
+  const std::string tables = Size(RamBytes(facts));
   if (!facts.in_files) return Mapped("auto: dummy weights are in memory already");
   if (facts.files_in_memory) return Mapped("auto: the checkpoint lies in memory (tmpfs)");
-  if (facts.tables_bytes <= budget.bytes) {
+  if (facts.kept_bytes > 0 && RamBytes(facts) == 0) {
+    return Ram(facts, "auto: the table keeper has them in memory");
+  }
+  if (RamBytes(facts) <= budget.bytes) {
     return Ram(facts, absl::StrCat("auto: ", tables, " fit into ", budget.origin));
   }
   const std::string too_large = absl::StrCat("auto: ", tables, " are more than ", budget.origin);
@@ -103,9 +109,9 @@ absl::StatusOr<PlacementChoice> ChoosePlacement(const EngramStorageOptions& opti
     case EngramPlacement::kMapped:
       return Mapped("as engram-config says");
     case EngramPlacement::kRam:
-      if (facts.tables_bytes > budget.bytes) {
+      if (RamBytes(facts) > budget.bytes) {
         return absl::ResourceExhaustedError(absl::StrCat(
-            "engram-config: placement \"ram\" needs ", Size(facts.tables_bytes),
+            "engram-config: placement \"ram\" needs ", Size(RamBytes(facts)),
             " for the Engram tables, but they may take ", budget.origin,
             "; raise ram_budget, or choose the placement \"nvme\", \"mmap\" or \"auto\""));
       }

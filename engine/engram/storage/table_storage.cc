@@ -37,7 +37,7 @@ TableInFile InFile(const TableSource& source) {
           .format = source.format};
 }
 
-// What of the tables a keeper holds: memory that a server gets without taking any.
+// What of the tables a keeper holds.
 std::int64_t KeptBytes(const EngramStorageOptions& options, std::span<const TableSource> sources) {
   if (options.keeper.empty()) return 0;
   const KeeperClient keeper(options.keeper);
@@ -86,7 +86,8 @@ absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
                                             std::span<const TableSource> sources,
                                             std::int64_t available_bytes) {
   PlacementFacts facts = {.tables_bytes = SizeOf(sources),
-                          .available_bytes = available_bytes + KeptBytes(options, sources),
+                          .kept_bytes = KeptBytes(options, sources),
+                          .available_bytes = available_bytes,
                           .in_files = true,
                           .direct_io = true,
                           .files_in_memory = true};

@@ -14,6 +14,7 @@ constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 
 PlacementFacts OnDisk(std::int64_t tables_gib, std::int64_t available_gib) {
   return {.tables_bytes = tables_gib * kGiB,
+          .kept_bytes = 0,
           .available_bytes = available_gib * kGiB,
           .in_files = true,
           .direct_io = true,
@@ -33,6 +34,22 @@ TEST(PlacementTest, AutoTakesRamWhereTheTablesFit) {
   EXPECT_EQ(choice.reason,
             "auto: 12.00 GiB fit into 15.00 GiB, three quarters of the 20.00 GiB "
             "that are available");
+}
+
+// A 12 GiB table of a keeper on a machine of 20 GiB: what is left is for the cache, and none of it
+// for the table, once more.
+TEST(PlacementTest, WhatAKeeperHoldsTakesNoMemoryAgain) {
+  PlacementFacts facts = OnDisk(12, 8);
+  facts.kept_bytes = facts.tables_bytes;
+  for (const EngramPlacement placement : {EngramPlacement::kRam, EngramPlacement::kAuto}) {
+    const PlacementChoice choice = Choose({.placement = placement}, facts);
+    EXPECT_EQ(choice.placement, EngramPlacement::kRam);
+    EXPECT_EQ(choice.memory_bytes(), 0);
+  }
+  facts.kept_bytes = 7 * kGiB;  // one of two tables
+  EXPECT_EQ(Choose({}, facts).memory_bytes(), 5 * kGiB);
+  facts.kept_bytes = 5 * kGiB;
+  EXPECT_EQ(Choose({}, facts).placement, EngramPlacement::kNvme);
 }
 
 TEST(PlacementTest, AutoTakesTheDriveWhereTheyDoNot) {
