@@ -218,7 +218,6 @@ EngramPrefetchStats EngramPrefetcher::layer_stats(int layer_index) const {
           .lookups = stats.lookups.load(std::memory_order_relaxed),
           .rows = stats.rows.load(std::memory_order_relaxed),
           .bytes = stats.bytes.load(std::memory_order_relaxed),
-          .hinted = impl_->read_ahead == nullptr ? 0 : impl_->read_ahead->rows(),
           .gather_ns = stats.gather_ns.load(std::memory_order_relaxed),
           .stall_ns = stats.stall_ns.load(std::memory_order_relaxed)};
 }

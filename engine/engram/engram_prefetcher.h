@@ -34,7 +34,6 @@ struct EngramPrefetchStats {
   std::uint64_t lookups = 0;    // rows that tokens asked for
   std::uint64_t rows = 0;       // different ones among a job's: what a storage must read
   std::uint64_t bytes = 0;      // of those
-  std::uint64_t hinted = 0;     // rows that tables were told of before the step that wants them
   std::uint64_t gather_ns = 0;  // time spent on hashing and gathering, all threads together
   std::uint64_t stall_ns = 0;   // time layers spent in Rows because theirs were not ready
 };

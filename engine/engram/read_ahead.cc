@@ -32,11 +32,6 @@ ReadAhead::~ReadAhead() {
   thread_.join();
 }
 
-std::uint64_t ReadAhead::rows() const {
-  std::lock_guard lock(mutex_);
-  return rows_;
-}
-
 void ReadAhead::Update(const StepPlan& plan) {
   bool wake = false;
   {
@@ -90,19 +85,14 @@ bool ReadAhead::TakePiece() {
 
 void ReadAhead::HintPiece() {
   const std::size_t tokens = piece_.size() - hasher_->lookback();
-  std::uint64_t hinted = 0;
   for (int layer = 0; layer < hasher_->layer_count(); ++layer) {
     const std::span<std::int64_t> rows =
         std::span(piece_rows_).first(tokens * static_cast<std::size_t>(hasher_->lookups()));
     hasher_->HashRows(layer, piece_, rows.data());
     std::ranges::sort(rows);
     const auto repeated = std::ranges::unique(rows);
-    const std::span<const std::int64_t> distinct(rows.begin(), repeated.begin());
-    tables_[layer]->Prefetch(distinct);
-    hinted += distinct.size();
+    tables_[layer]->Prefetch({rows.begin(), repeated.begin()});
   }
-  std::lock_guard lock(mutex_);
-  rows_ += hinted;
 }
 
 void ReadAhead::Work() {

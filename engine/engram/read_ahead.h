@@ -37,9 +37,6 @@ class ReadAhead {
   // returns. The engine thread's.
   void Update(const StepPlan& plan);
 
-  // Rows hinted so far, equal ones of a piece once. Thread-safe.
-  std::uint64_t rows() const;
-
  private:
   // What is to be hinted of one sequence.
   struct Wish {
@@ -59,14 +56,13 @@ class ReadAhead {
   const std::vector<const EngramTable*> tables_;
   JobBoard* const board_;
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable wished_;  // or closed
   // State below is protected by mutex_.
   std::vector<Wish> wishes_;       // soonest first
   std::size_t next_wish_ = 0;      // the first that has tokens left
   std::vector<Wish> former_;       // the list before, by sequence; Update's scratch
   std::vector<std::int32_t> ids_;  // compressed
-  std::uint64_t rows_ = 0;
   bool closed_ = false;
 
   // The thread's own.

@@ -13,14 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "engine/engram/storage/huge_memory.h"
 
 namespace engram {
 namespace {
 
 constexpr std::size_t kHugePage = 2 << 20;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-constexpr int kAdviceCollapse = 25;  // MADV_COLLAPSE: Linux 6.1, newer than the C library's header
-constexpr int kCollapseTries = 3;
 
 std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
 
@@ -149,10 +148,7 @@ void UnsealedMemory::Unmap() {
 }
 
 void UnsealedMemory::Collapse() {
-  if (pooled_) return;
-  for (int i = 0; i < kCollapseTries; ++i) {
-    if (madvise(mapping_.data(), mapping_.size(), kAdviceCollapse) == 0 || errno != EAGAIN) return;
-  }
+  if (!pooled_) CollapsePages(mapping_);
 }
 
 absl::StatusOr<Descriptor> UnsealedMemory::Seal(UnsealedMemory memory) {

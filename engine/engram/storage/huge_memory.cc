@@ -76,6 +76,12 @@ PageCoverage CoverageOf(std::span<const std::byte> memory) {
   return ParseCoverage(smaps, begin, RoundUp(begin + memory.size(), sysconf(_SC_PAGESIZE)));
 }
 
+void CollapsePages(std::span<std::byte> memory) {
+  for (int i = 0; i < kCollapseTries; ++i) {
+    if (madvise(memory.data(), memory.size(), kAdviceCollapse) == 0 || errno != EAGAIN) return;
+  }
+}
+
 absl::StatusOr<HugeMemory> HugeMemory::Allocate(std::size_t bytes, HugePages pages) {
   HugeMemory memory;
   const bool huge = pages != HugePages::kOff;
@@ -143,10 +149,7 @@ void HugeMemory::SpreadOverNodes() {
 
 void HugeMemory::Collapse() {
   if (page_bytes_ != kMiB2) return;
-  const std::size_t whole = RoundUp(bytes_.size(), page_bytes_);
-  for (int i = 0; i < kCollapseTries; ++i) {
-    if (madvise(bytes_.data(), whole, kAdviceCollapse) == 0 || errno != EAGAIN) return;
-  }
+  CollapsePages({bytes_.data(), RoundUp(bytes_.size(), page_bytes_)});
 }
 
 PageCoverage HugeMemory::Coverage() const {

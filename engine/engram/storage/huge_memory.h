@@ -29,6 +29,10 @@ PageCoverage ParseCoverage(std::istream& smaps, std::uintptr_t begin, std::uintp
 // Of mappings of this process that lie within the pages of `memory`.
 PageCoverage CoverageOf(std::span<const std::byte> memory);
 
+// Has the kernel put what lies on small pages on huge ones, where it can. REQUIRES: `memory` begins
+// at a page and ends with one.
+void CollapsePages(std::span<std::byte> memory);
+
 // One private mapping of zeros, movable. Never in a core dump.
 class HugeMemory {
  public:

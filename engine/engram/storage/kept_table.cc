@@ -15,35 +15,13 @@
 namespace engram {
 namespace {
 
-// How the table lies in its segment: where the file has it, modulo the alignment of direct reads,
-// as in RamTable.
-struct Place {
-  std::size_t begin = 0;   // of row 0
-  std::size_t needed = 0;  // bytes up to the last row's end
-  std::size_t bytes = 0;   // of the segment
-};
-
-Place PlaceOf(const TableFile& file, const TableInFile& table) {
-  const std::size_t alignment = file.alignment();
-  Place place;
-  place.begin = table.offset % alignment;
-  place.needed = place.begin + static_cast<std::size_t>(table.rows) * table.format.row_bytes();
-  place.bytes = (place.needed + alignment - 1) / alignment * alignment;
-  return place;
-}
-
-absl::StatusOr<Descriptor> Fill(const TableFile& file, const TableInFile& table, const Place& place,
+absl::StatusOr<Descriptor> Fill(const TableFile& file, const TableInFile& table,
+                                const TablePlace& place,
                                 const RamTableOptions& options) {
   ASSIGN_OR_RETURN(UnsealedMemory memory,
                    UnsealedMemory::Create(table.name, place.bytes,
                                           options.huge_pages != HugePages::kOff));
-  RETURN_IF_ERROR(LoadFromFile({.file = &file,
-                                .path = file.path(),
-                                .offset = table.offset - place.begin,
-                                .needed = place.needed,
-                                .memory = memory.bytes()},
-                               options.threads));
-  RETURN_IF_ERROR(file.CheckUnchanged());
+  RETURN_IF_ERROR(LoadTable(file, table.offset, place, memory.bytes(), options.threads));
   if (options.huge_pages != HugePages::kOff) memory.Collapse();
   return UnsealedMemory::Seal(std::move(memory));
 }
@@ -58,7 +36,8 @@ absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& k
                                                            const TableFile& file,
                                                            const TableInFile& table,
                                                            const RamTableOptions& options) {
-  const Place place = PlaceOf(file, table);
+  const std::size_t bytes = static_cast<std::size_t>(table.rows) * table.format.row_bytes();
+  const TablePlace place = PlaceOf(file, table.offset, bytes);
   ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(file, table));
   ASSIGN_OR_RETURN(std::optional<Descriptor> segment, keeper.Get(identity));
   const bool found = segment.has_value();

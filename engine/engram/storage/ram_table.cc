@@ -27,25 +27,14 @@ std::size_t TableBytes(std::int64_t rows, const EngramRowFormat& format) {
 
 }  // namespace
 
-// The table keeps the place that it has in the file relative to the alignment of direct reads, so
-// that whole blocks go straight to where they stay: the few bytes around it come along.
 absl::StatusOr<std::unique_ptr<RamTable>> RamTable::Load(const TableFile& file,
                                                          std::uint64_t offset, std::int64_t rows,
                                                          const EngramRowFormat& format,
                                                          const RamTableOptions& options) {
-  const std::size_t alignment = file.alignment();
-  const std::size_t begin = offset % alignment;
-  const std::size_t needed = begin + TableBytes(rows, format);
-  const std::size_t size = (needed + alignment - 1) / alignment * alignment;
-  ASSIGN_OR_RETURN(HugeMemory memory, HugeMemory::Allocate(size, options.huge_pages));
-  RETURN_IF_ERROR(LoadFromFile({.file = &file,
-                                .path = file.path(),
-                                .offset = offset - begin,
-                                .needed = needed,
-                                .memory = memory.bytes()},
-                               options.threads));
-  RETURN_IF_ERROR(file.CheckUnchanged());
-  std::unique_ptr<RamTable> table(new RamTable(std::move(memory), begin, rows, format));
+  const TablePlace place = PlaceOf(file, offset, TableBytes(rows, format));
+  ASSIGN_OR_RETURN(HugeMemory memory, HugeMemory::Allocate(place.bytes, options.huge_pages));
+  RETURN_IF_ERROR(LoadTable(file, offset, place, memory.bytes(), options.threads));
+  std::unique_ptr<RamTable> table(new RamTable(std::move(memory), place.begin, rows, format));
   RETURN_IF_ERROR(table->SettlePages(options.huge_pages));
   return table;
 }

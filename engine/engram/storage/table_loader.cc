@@ -117,4 +117,24 @@ absl::Status LoadFromFile(const LoadPart& part, int threads) {
   return Load(part).Run(threads);
 }
 
+TablePlace PlaceOf(const TableFile& file, std::uint64_t offset, std::size_t table_bytes) {
+  const std::size_t alignment = file.alignment();
+  TablePlace place;
+  place.begin = offset % alignment;
+  place.needed = place.begin + table_bytes;
+  place.bytes = (place.needed + alignment - 1) / alignment * alignment;
+  return place;
+}
+
+absl::Status LoadTable(const TableFile& file, std::uint64_t offset, const TablePlace& place,
+                       std::span<std::byte> memory, int threads) {
+  RETURN_IF_ERROR(LoadFromFile({.file = &file,
+                                .path = file.path(),
+                                .offset = offset - place.begin,
+                                .needed = place.needed,
+                                .memory = memory},
+                               threads));
+  return file.CheckUnchanged();
+}
+
 }  // namespace engram
