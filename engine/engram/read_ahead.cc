@@ -90,8 +90,7 @@ void ReadAhead::HintPiece() {
         std::span(piece_rows_).first(tokens * static_cast<std::size_t>(hasher_->lookups()));
     hasher_->HashRows(layer, piece_, rows.data());
     std::ranges::sort(rows);
-    const auto repeated = std::ranges::unique(rows);
-    tables_[layer]->Prefetch({rows.begin(), repeated.begin()});
+    tables_[layer]->Prefetch({rows.begin(), std::unique(rows.begin(), rows.end())});
   }
 }
 

@@ -36,8 +36,7 @@ std::vector<std::int64_t> SampleRows(std::int64_t rows, std::uint64_t seed) {
     sample.push_back(static_cast<std::int64_t>(PhiloxUniform(seed, i) * static_cast<double>(rows)));
   }
   std::ranges::sort(sample);
-  const auto repeated = std::ranges::unique(sample);
-  sample.erase(repeated.begin(), repeated.end());
+  sample.erase(std::unique(sample.begin(), sample.end()), sample.end());
   return sample;
 }
 

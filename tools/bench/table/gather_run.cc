@@ -123,7 +123,7 @@ absl::StatusOr<GatherRunResult> RunGather(const EngramTable& table, const RowCon
   std::vector<Gatherer> gatherers;
   for (const RowBatches& own : batches) gatherers.emplace_back(&table, &content, &own, &options);
 
-  bool done = false;  // written while all threads wait
+  std::atomic<bool> done = false;  // written while all threads wait
   std::barrier together(static_cast<std::ptrdiff_t>(gatherers.size()), [&]() noexcept {
     done = std::ranges::any_of(gatherers, [&](const Gatherer& gatherer) {
       return gatherer.used_up() || gatherer.seconds() >= options.seconds || !gatherer.status().ok();
