@@ -68,8 +68,10 @@ absl::StatusOr<std::unique_ptr<NvmeTable>> NvmeTable::OpenWith(
                      "past the page cache; use the placement \"mmap\" or \"ram\""));
   }
   ASSIGN_OR_RETURN(RowCache cache, RowCache::Make(options.cache_bytes, format.row_bytes()));
+  // A claim for each read that may be under way.
+  const std::size_t claims_max = static_cast<std::size_t>(options.readers) * options.queue_depth;
   std::unique_ptr<NvmeTable> table(
-      new NvmeTable(std::move(file), offset, rows, format, std::move(cache)));
+      new NvmeTable(std::move(file), offset, rows, format, std::move(cache), claims_max));
   RETURN_IF_ERROR(table->MakePool(options, make_reader));
   LOG_INFO("engram table: {} at byte {}: read with {}, {} readers of depth {}; cache of {} rows",
            table->file_->path(), offset, table->reader_name(), options.readers, options.queue_depth,
@@ -78,12 +80,13 @@ absl::StatusOr<std::unique_ptr<NvmeTable>> NvmeTable::OpenWith(
 }
 
 NvmeTable::NvmeTable(std::unique_ptr<TableFile> file, std::uint64_t offset, std::int64_t rows,
-                     const EngramRowFormat& format, RowCache cache)
+                     const EngramRowFormat& format, RowCache cache, std::size_t claims_max)
     : file_(std::move(file)),
       rows_(rows),
       format_(format),
       row_file_({.file = file_.get(), .offset = offset, .row_bytes = format.row_bytes()}),
-      cache_(std::move(cache)) {}
+      cache_(std::move(cache)),
+      claims_(claims_max) {}
 
 absl::Status NvmeTable::MakePool(const NvmeTableOptions& options,
                                  const ReaderPool::MakeReader& make_reader) {
@@ -126,7 +129,7 @@ void NvmeTable::Prefetch(std::span<const std::int64_t> rows) const {
 absl::Status NvmeTable::Read(std::span<const RowCopy> copies, RowSink out) const {
   if (copies.empty()) return absl::OkStatus();
   const ReaderPool::Loan loan = pool_->Borrow();
-  RowReads reads(&row_file_, &cache_, &*loan);
+  RowReads reads(&row_file_, &cache_, &claims_, &*loan);
   const absl::Status status = reads.Read(copies, out);
   counts_.Add(reads.counts());
   return status;

@@ -16,6 +16,7 @@
 #include "engine/engram/storage/pread_reader.h"
 #include "engine/engram/storage/reader_pool.h"
 #include "engine/engram/storage/row_cache.h"
+#include "engine/engram/storage/row_claims.h"
 #include "engine/engram/storage/row_reads.h"
 #include "engine/engram/storage/table_file.h"
 
@@ -71,7 +72,7 @@ class NvmeTable final : public EngramTable {
 
  private:
   NvmeTable(std::unique_ptr<TableFile> file, std::uint64_t offset, std::int64_t rows,
-            const EngramRowFormat& format, RowCache cache);
+            const EngramRowFormat& format, RowCache cache, std::size_t claims_max);
   absl::Status MakePool(const NvmeTableOptions& options, const ReaderPool::MakeReader& make_reader);
   absl::Status Read(std::span<const RowCopy> copies, RowSink out) const;
 
@@ -83,7 +84,8 @@ class NvmeTable final : public EngramTable {
   std::unique_ptr<ReadThreads> threads_;  // null with io_uring
   std::unique_ptr<ReaderPool> pool_;
 
-  mutable RowCache cache_;  // thread-safe
+  mutable RowCache cache_;    // thread-safe
+  mutable RowClaims claims_;  // thread-safe
   mutable ReadCounters counts_;
 };
 

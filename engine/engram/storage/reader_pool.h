@@ -37,6 +37,7 @@ struct ReaderKit {
   std::unique_ptr<BlockReader> reader;
   std::vector<ReadSlot> slots;  // [reader->depth()]
   std::vector<int> idle;        // slots with no read under way; all of them between two loans
+  std::vector<std::size_t> others{};  // the borrower's: wishes that somebody else is reading
 };
 
 // Thread-safe.

@@ -29,32 +29,72 @@ std::size_t ReadBufferBytes(const RowFile& file) {
 }
 
 absl::Status RowReads::Read(std::span<const RowCopy> copies, RowSink out) {
-  const absl::Status status = ReadAll(copies, out);
+  kit_.others.clear();
+  absl::Status status = ReadAll(copies, out);
   // After an error: the buffers are the kernel's until it has let go of them.
   for (; under_way_ > 0; --under_way_) kit_.idle.push_back(kit_.reader->Wait().slot);
   if (open_ >= 0) kit_.idle.push_back(std::exchange(open_, -1));
+  if (claimed_ > 0) claims_.ReleaseAll(this);
+  if (status.ok()) status = TakeFromOthers(copies, out);
   return status;
 }
 
 absl::Status RowReads::ReadAll(std::span<const RowCopy> copies, RowSink out) {
   for (std::size_t i = 0; i < copies.size(); ++i) {
     const std::int64_t row = copies[i].row;
-    if (IsCached(copies[i], out)) continue;
-    if (JoinsOpen(i, row)) continue;
-    StartOpen();
-    if (kit_.idle.empty()) RETURN_IF_ERROR(FinishOne(copies, out));
-    open_ = kit_.idle.back();
-    kit_.idle.pop_back();
-    ReadSlot& read = kit_.slots[open_];
-    read.offset = RoundDown(Begin(row), file_.file->alignment());
-    read.needed = Begin(row) + file_.row_bytes - read.offset;
-    read.first = i;
-    read.last = i + 1;
-    read.tries = 0;
+    if (IsCached(copies[i], out) || JoinsOpen(i, row)) continue;
+    if (Claim(row)) {
+      RETURN_IF_ERROR(OpenRead(copies, i, out));
+    } else if (out.data != nullptr) {
+      kit_.others.push_back(i);
+    }
   }
+  return FinishAll(copies, out);
+}
+
+// Begins a read of a row, which may grow by those that follow.
+absl::Status RowReads::OpenRead(std::span<const RowCopy> copies, std::size_t index, RowSink out) {
+  StartOpen();
+  if (kit_.idle.empty()) RETURN_IF_ERROR(FinishOne(copies, out));
+  open_ = kit_.idle.back();
+  kit_.idle.pop_back();
+  const std::uint64_t begin = Begin(copies[index].row);
+  ReadSlot& read = kit_.slots[open_];
+  read.offset = RoundDown(begin, file_.file->alignment());
+  read.needed = begin + file_.row_bytes - read.offset;
+  read.first = index;
+  read.last = index + 1;
+  read.tries = 0;
+  return absl::OkStatus();
+}
+
+absl::Status RowReads::FinishAll(std::span<const RowCopy> copies, RowSink out) {
   StartOpen();
   while (under_way_ > 0) RETURN_IF_ERROR(FinishOne(copies, out));
   return absl::OkStatus();
+}
+
+// Whoever read them has put them into the cache; what failed there, or is no longer in it, is read
+// here.
+absl::Status RowReads::TakeFromOthers(std::span<const RowCopy> copies, RowSink out) {
+  for (const std::size_t i : kit_.others) {
+    claims_.Await(copies[i].row);
+    const bool cached =
+        cache_.Find(copies[i].row, out.data + static_cast<std::size_t>(copies[i].to) * out.stride);
+    counts_.cache_hits += cached;
+    if (cached) continue;
+    RETURN_IF_ERROR(OpenRead(copies, i, out));
+    RETURN_IF_ERROR(FinishAll(copies, out));
+  }
+  return absl::OkStatus();
+}
+
+// False: somebody is reading it, and the cache will have it.
+bool RowReads::Claim(std::int64_t row) {
+  if (cache_.capacity() == 0) return true;
+  const bool claimed = claims_.Claim(row, this);
+  claimed_ += claimed;
+  return claimed;
 }
 
 bool RowReads::IsCached(const RowCopy& copy, RowSink out) {
@@ -129,7 +169,9 @@ void RowReads::Deliver(const ReadSlot& read, std::span<const RowCopy> copies, Ro
     if (out.data != nullptr) {
       std::memcpy(out.data + static_cast<std::size_t>(copy.to) * out.stride, row, file_.row_bytes);
     }
-    if (copy.row != std::exchange(last, copy.row)) cache_.Insert(copy.row, row);
+    if (copy.row == std::exchange(last, copy.row)) continue;
+    cache_.Insert(copy.row, row);
+    if (claimed_ > 0) claimed_ -= claims_.Release(copy.row, this);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads rows of a table from its file with many reads under way: rows of the same few kilobytes
-// share a read, what the cache has is not read, short reads are tried again, and whatever cannot be
-// read is an error and never a wrong row. One gather of one thread.
+// share a read, what the cache has or somebody else is reading is not read, short reads are tried
+// again, and whatever cannot be read is an error and never a wrong row. One gather of one thread.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include "engine/engram/engram_table.h"
 #include "engine/engram/storage/reader_pool.h"
 #include "engine/engram/storage/row_cache.h"
+#include "engine/engram/storage/row_claims.h"
 #include "engine/engram/storage/table_file.h"
 
 namespace engram {
@@ -40,11 +41,12 @@ struct RowReadCounts {
 class RowReads {
  public:
   // All must outlive this.
-  RowReads(const RowFile* file, RowCache* cache, ReaderKit* kit)
-      : file_(*file), cache_(*cache), kit_(*kit) {}
+  RowReads(const RowFile* file, RowCache* cache, RowClaims* claims, ReaderKit* kit)
+      : file_(*file), cache_(*cache), claims_(*claims), kit_(*kit) {}
 
-  // Puts every row into the cache and, unless out.data is null, where its copy says. An error names
-  // path and offset; nothing is under way any more when it comes back.
+  // Puts every row into the cache and, unless out.data is null, where its copy says; without `out`,
+  // rows that somebody else is reading are left to them. An error names path and offset; nothing is
+  // under way any more when it comes back.
   absl::Status Read(std::span<const RowCopy> copies, RowSink out);
 
   const RowReadCounts& counts() const { return counts_; }
@@ -56,6 +58,10 @@ class RowReads {
   absl::Status ReadAll(std::span<const RowCopy> copies, RowSink out);
   bool IsCached(const RowCopy& copy, RowSink out);
   bool JoinsOpen(std::size_t index, std::int64_t row);
+  bool Claim(std::int64_t row);
+  absl::Status OpenRead(std::span<const RowCopy> copies, std::size_t index, RowSink out);
+  absl::Status FinishAll(std::span<const RowCopy> copies, RowSink out);
+  absl::Status TakeFromOthers(std::span<const RowCopy> copies, RowSink out);
   void StartOpen();
   void Start(int slot);
   absl::Status FinishOne(std::span<const RowCopy> copies, RowSink out);
@@ -64,9 +70,11 @@ class RowReads {
 
   const RowFile& file_;
   RowCache& cache_;
+  RowClaims& claims_;
   ReaderKit& kit_;
   int open_ = -1;      // the slot whose read still grows; −1: none
   int under_way_ = 0;  // reads
+  int claimed_ = 0;    // rows
   RowReadCounts counts_;
   const SteadyClock clock_;
 };

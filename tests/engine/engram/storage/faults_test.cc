@@ -130,6 +130,51 @@ TEST(NvmeFaultsTest, ASlowDiskIsSlowAndRight) {
   ExpectRows(*faulty.table, disk, RandomIds(disk.rows(), 60, 5));
 }
 
+TEST(NvmeFaultsTest, ARowThatAHintIsReadingIsNotReadTwice) {
+  const TableOnDisk disk(20'011, kFormat);
+  FaultyTable faulty(disk, {.readers = 2, .cache_bytes = 4 << 20});
+  faulty.faults->delay = std::chrono::milliseconds(50);
+  const std::vector<std::int64_t> hint = {1, 5000, 9000, 13'000};
+  std::thread hinting([&] { faulty.table->Prefetch(hint); });
+  while (faulty.faults->reads() < 4) std::this_thread::yield();
+  ExpectRows(*faulty.table, disk, {5000, 9000, 17'000});
+  hinting.join();
+  EXPECT_EQ(faulty.faults->reads(), 5) << "four of the hint, one of the gather";
+  EXPECT_EQ(faulty.table->stats().row_cache_hits, 2u);
+}
+
+TEST(NvmeFaultsTest, ARowThatAHintCannotReadIsReadByWhoeverWaitsForIt) {
+  const TableOnDisk disk(20'011, kFormat);
+  FaultyTable faulty(disk, {.readers = 2, .cache_bytes = 4 << 20});
+  faulty.faults->delay = std::chrono::milliseconds(50);
+  faulty.faults->failing = {0};
+  const std::vector<std::int64_t> hint = {5000};
+  std::thread hinting([&] { faulty.table->Prefetch(hint); });
+  while (faulty.faults->reads() == 0) std::this_thread::yield();
+  ExpectRows(*faulty.table, disk, {5000});
+  hinting.join();
+  EXPECT_EQ(faulty.faults->reads(), 2);
+}
+
+TEST(NvmeFaultsTest, ThreadsThatWantTheSameRowsWaitForOneAnotherAndEnd) {
+  const TableOnDisk disk(20'011, kFormat);
+  // So small a cache that what one has read is often gone when the other comes for it.
+  FaultyTable faulty(disk, {.readers = 4, .queue_depth = 8, .cache_bytes = 4 << 10});
+  for (int read = 0; read < 100'000; read += 97) faulty.faults->short_reads.insert(read);
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (unsigned i = 0; i < 40; ++i) {
+        std::vector<std::int64_t> ids = RandomIds(disk.rows(), 60, i);  // the same for all
+        if (t % 2 == 0) std::ranges::reverse(ids);
+        if (t == 3) faulty.table->Prefetch(ids);
+        ExpectRows(*faulty.table, disk, ids);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST(NvmeFaultsTest, ManyThreadsOnAFailingDiskGetErrorsOrRightRows) {
   const TableOnDisk disk(20'011, kFormat);
   FaultyTable faulty(disk, {.readers = 2, .queue_depth = 8, .cache_bytes = 100 << 10});
