@@ -193,6 +193,10 @@ EngramPrefetcher::~EngramPrefetcher() = default;
 
 void EngramPrefetcher::Start(const StepPlan& plan) { impl_->Start(plan); }
 
+void EngramPrefetcher::Sampled(const StepPlan& plan, std::span<const TokenResult> tokens) {
+  if (impl_->read_ahead != nullptr) impl_->read_ahead->Sampled(plan, tokens);
+}
+
 const std::byte* EngramPrefetcher::Rows(int layer_index) { return impl_->Rows(layer_index); }
 
 std::vector<StepRowFailure> EngramPrefetcher::TakeFailures() { return impl_->TakeFailures(); }

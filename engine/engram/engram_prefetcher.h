@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/engram/engram_config.h"
@@ -38,9 +39,9 @@ struct EngramPrefetchStats {
   std::uint64_t stall_ns = 0;   // time layers spent in Rows because theirs were not ready
 };
 
-// One step at a time: Start, Rows for each layer in any order, then the next Start. A step may be
-// given up at any point: Start drops what is left of the one before. Start and Rows are called by
-// the engine thread, stats by any.
+// One step at a time: Start, Rows for each layer in any order, Sampled, then the next Start. A step
+// may be given up at any point: Start drops what is left of the one before. All of these are called
+// by the engine thread, stats by any.
 class EngramPrefetcher {
  public:
   // `tables`: one per config.layer_ids, same order; they must outlive this. REQUIRES: at least one
@@ -53,6 +54,10 @@ class EngramPrefetcher {
 
   // Reads `plan` only until it returns, which is at once. REQUIRES: at most rows_max rows.
   void Start(const StepPlan& plan);
+
+  // What the step has sampled, one per plan.samples: slow tables are told of these tokens' rows at
+  // once, before the next step is planned. A hint; it may be left out.
+  void Sampled(const StepPlan& plan, std::span<const TokenResult> tokens);
 
   // Host memory [step rows · H, h_d] in the table's dtype, for the `layer_index`-th Engram layer;
   // valid until the next Start. Rows of slices whose memory is off are zero bytes. Work on this

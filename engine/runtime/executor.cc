@@ -63,6 +63,7 @@ StepOutput Executor::Execute(const StepPlan& plan) {
   if (trace != nullptr) trace_("final_norm", 0, hidden);
   StepOutput output;
   RunLogits(plan, hidden, &output);
+  if (prefetcher_ != nullptr) prefetcher_->Sampled(plan, output.sampled);
   output.gates = CopyGates(plan);
   if (prefetcher_ != nullptr) output.failures = FailedSlices(plan, prefetcher_->TakeFailures());
   if (engram_metrics_ != nullptr) engram_metrics_->Update();

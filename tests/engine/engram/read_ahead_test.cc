@@ -197,6 +197,74 @@ TEST_F(ReadAheadTest, ThePresentStepGoesFirst) {
   Await(Expected(2, tokens, 0, 20));
 }
 
+// A slice of positions [start, end) of a sequence, in the plan's next rows, whose last row samples.
+void AddSampling(StepPlan* plan, const std::vector<std::int32_t>& tokens, int start, int end) {
+  SequenceSlice slice;
+  slice.first_row = static_cast<int>(plan->token_ids.size());
+  slice.row_count = end - start;
+  slice.start_position = start;
+  slice.lookback_count = std::min(start, kMaxNgramSize - 1);
+  std::copy_n(tokens.begin() + start - slice.lookback_count, slice.lookback_count,
+              slice.lookback.begin());
+  plan->token_ids.insert(plan->token_ids.end(), tokens.begin() + start, tokens.begin() + end);
+  SampleRow& sample = plan->samples.emplace_back();
+  sample.slice = static_cast<int>(plan->slices.size());
+  sample.row = slice.first_row + slice.row_count - 1;
+  plan->slices.push_back(slice);
+}
+
+TEST_F(ReadAheadTest, TablesAreToldOfWhatWasSampledBeforeWhatIsListed) {
+  // The last token of each is what the step samples: of a whole short prompt, of a chunk, of a
+  // decode, of a prompt of one token, and of one whose memory is off.
+  const std::vector<std::vector<std::int32_t>> sequences = {
+      RandomTokens(8, 10), RandomTokens(31, 11), RandomTokens(12, 12), RandomTokens(2, 13),
+      RandomTokens(9, 14)};
+  StepPlan plan;
+  AddSampling(&plan, sequences[0], 0, 7);
+  AddSampling(&plan, sequences[1], 20, 30);
+  AddSampling(&plan, sequences[2], 10, 11);
+  AddSampling(&plan, sequences[3], 0, 1);
+  AddSampling(&plan, sequences[4], 7, 8);
+  plan.slices[4].engram_enabled = false;
+  const std::vector<std::int32_t> listed = RandomTokens(60, 15);
+  List(&plan, 9, listed, 0, 60);
+  board_.Post(1);  // holds the list back
+  read_ahead_->Update(plan);
+  std::vector<TokenResult> sampled(5);
+  for (int i = 0; i < 5; ++i) sampled[i].token = sequences[i].back();
+  read_ahead_->Sampled(plan, sampled);
+  for (int layer = 0; layer < 3; ++layer) board_.Finish(*board_.TryTake(layer));
+
+  std::set<std::int64_t> expected;
+  for (int i = 0; i < 4; ++i) {
+    const int length = static_cast<int>(sequences[i].size());
+    expected.merge(Expected(0, sequences[i], length - 1, length));
+  }
+  Await(Expected(2, listed, 0, 60));
+  const std::vector<std::int64_t> told = tables_[0]->told();
+  EXPECT_EQ(std::set<std::int64_t>(told.begin(),
+                                   told.begin() + static_cast<std::ptrdiff_t>(expected.size())),
+            expected);
+}
+
+TEST_F(ReadAheadTest, WhatWasSampledIsForgottenWhenItsStepBegins) {
+  const std::vector<std::int32_t> tokens = RandomTokens(12, 16);
+  StepPlan plan;
+  AddSampling(&plan, tokens, 10, 11);
+  std::vector<TokenResult> sampled(1);
+  sampled[0].token = tokens.back();
+  board_.Post(1);
+  read_ahead_->Sampled(plan, sampled);
+  StepPlan next;
+  const std::vector<std::int32_t> listed = RandomTokens(5, 17);
+  List(&next, 9, listed, 0, 5);
+  read_ahead_->Update(next);
+  for (int layer = 0; layer < 3; ++layer) board_.Finish(*board_.TryTake(layer));
+  Await(Expected(2, listed, 0, 5));
+  const std::vector<std::int64_t> told = tables_[0]->told();
+  EXPECT_EQ(std::set<std::int64_t>(told.begin(), told.end()), Expected(0, listed, 0, 5));
+}
+
 TEST_F(ReadAheadTest, EndsWithWorkLeft) {
   StepPlan plan;
   List(&plan, 1, RandomTokens(500, 7), 0, 500);
