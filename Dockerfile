@@ -22,6 +22,10 @@ RUN install -D -s -m 0755 -t /image/bin bazel-bin/server/engram-server && \
     install -D -m 0644 config/examples/container.json /image/etc/config.json && \
     install -D -m 0644 -t /image/models/engram-demo models/engram-demo/* && \
     install -D -m 0644 LICENSE /image/doc/LICENSE
+# The licences of what is linked in statically: those of all development packages that were there.
+RUN for file in /usr/share/doc/*-dev/copyright; do \
+      install -D -m 0644 "$file" "/image/doc/third-party/$(basename "$(dirname "$file")")"; \
+    done
 
 FROM build AS build-bench
 RUN bazel --batch build --config=portable ${BAZEL_FLAGS} //tools/bench:engram-bench

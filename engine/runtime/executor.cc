@@ -93,6 +93,7 @@ void Executor::RunLogits(const StepPlan& plan, const Tensor& hidden, StepOutput*
       const std::span<const float> logits = std::span(logits_).subspan(i * vocab, vocab);
       for (; sample != plan.samples.end() && sample->row == row; ++sample) {
         output->sampled.push_back(sampler_.Sample(*sample, logits));
+        if (next_token_) output->sampled.back().token = next_token_(*sample);
       }
       for (; prompt != plan.prompt_logprobs.end() && prompt->row == row; ++prompt) {
         TokenResult& result = output->prompt_logprobs.emplace_back();

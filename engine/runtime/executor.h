@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,10 @@ class Executor final : public StepExecutor {
   // [R, vocab], the latter in chunks of rows, as they come.
   void SetTraceForTest(Model::Trace trace) { trace_ = std::move(trace); }
 
+  // From now on the text goes as this says: its token is taken for the one that was sampled.
+  using NextToken = std::function<std::int32_t(const SampleRow& row)>;
+  void SetNextTokenForTest(NextToken next_token) { next_token_ = std::move(next_token); }
+
   // Buffers for logits, on the device and on the host.
   static std::int64_t LogitsBytes(const ModelConfig& config);
 
@@ -52,6 +57,7 @@ class Executor final : public StepExecutor {
   Backend* const backend_;
   const EngramRowSource engram_rows_;
   Model::Trace trace_;
+  NextToken next_token_;
 
   StepBatch batch_;
   Sampler sampler_;

@@ -3,8 +3,9 @@
 // real scheduler and executor, without transports and text. Prefill and decode are timed apart:
 //   prefill: `batch` prompts with one output token each, from the first plan to the last commit;
 //   decode:  the steps in which all `batch` sequences have one row each.
-// Prompts are uniform random ids and Engram's token map is raw id mod V′: the same amount of work
-// as text, without its locality. The prefix cache is off.
+// Prompts and answers are uniform random ids with a token map of raw id mod V′, or pieces of a text
+// (--text): the answers are given and not the model's, so that every run looks up the same rows.
+// The prefix cache is off. With --engram both, runs with and without lookups take turns.
 //
 //   bazel run //tools/bench:engine_bench -- --model models/engram-demo --threads 2 --batch 1,16
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,12 +24,14 @@
 #include "CLI/CLI.hpp"
 #include "base/check.h"
 #include "base/log.h"
-#include "base/prng.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
+#include "config/engram_storage_json.h"
 #include "engine/model/model_config.h"
 #include "engine/runtime/model_runtime.h"
 #include "engine/scheduler/scheduler.h"
 #include "nlohmann/json.hpp"
+#include "tools/bench/bench_tokens.h"
 
 namespace engram {
 namespace {
@@ -41,7 +45,9 @@ struct Flags {
   int prompt_len = 512;
   int output_len = 64;
   int max_num_batched_tokens = 2048;
-  bool engram = true;
+  std::string engram = "on";
+  std::string engram_config = "{}";
+  std::string text;
   bool prefetch = true;
   int repeat = 5;
   std::string json_file;
@@ -61,8 +67,15 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags* flags) {
   app.add_option("--prompt-len", flags->prompt_len)->check(CLI::PositiveNumber);
   app.add_option("--output-len", flags->output_len)->check(CLI::Range(2, 1 << 20));
   app.add_option("--max-num-batched-tokens", flags->max_num_batched_tokens);
+  app.add_option(
+         "--engram", flags->engram,
+         "off: the requests' memory is off, the layer computes on zero rows; both: runs with "
+         "and without take turns")
+      ->check(CLI::IsMember({"on", "off", "both"}));
+  app.add_option("--engram-config", flags->engram_config, "As engram-server's");
+  app.add_option("--text", flags->text, "Pieces of this file instead of random ids")
+      ->check(CLI::ExistingFile);
   // CLI11 takes on/off, true/false, 1/0.
-  app.add_option("--engram", flags->engram, "off: the requests' memory is off");
   app.add_option("--prefetch", flags->prefetch, "off: rows are gathered at the layer");
   app.add_option("--repeat", flags->repeat, "Runs; the median is reported")
       ->check(CLI::PositiveNumber);
@@ -79,21 +92,15 @@ double Seconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }
 
-TokenMap ModuloTokenMap(const ModelConfig& config) {
-  const std::int32_t size = config.engram.compressed_vocab_size > 0
-                                ? config.engram.compressed_vocab_size
-                                : config.vocab_size;
-  std::vector<std::int32_t> map;
-  for (std::int32_t id = 0; id < config.vocab_size; ++id) map.push_back(id % size);
-  return TokenMap(std::move(map), size);
-}
-
 class Bench {
  public:
   static absl::StatusOr<Bench> Load(const Flags& flags) {
-    absl::StatusOr<ModelConfig> config = ModelConfig::Load(flags.model);
-    if (!config.ok()) return config.status();
+    ASSIGN_OR_RETURN(const ModelConfig config, ModelConfig::Load(flags.model));
+    ASSIGN_OR_RETURN(bench::BenchTokens tokens, flags.text.empty()
+                                                    ? bench::RandomTokens(config)
+                                                    : bench::TokensOfText(flags.text, flags.model));
     ModelRuntimeOptions options;
+    ASSIGN_OR_RETURN(options.engram_storage, ParseEngramStorage(flags.engram_config));
     options.model_directory = flags.model;
     options.dummy_weights = flags.load_format == "dummy";
     options.backend = flags.backend;
@@ -103,24 +110,24 @@ class Bench {
     options.scheduler.max_model_len = flags.prompt_len + flags.output_len;
     options.scheduler.max_num_batched_tokens = flags.max_num_batched_tokens;
     options.scheduler.enable_prefix_caching = false;
-    absl::StatusOr<std::unique_ptr<ModelRuntime>> runtime =
-        ModelRuntime::Load(options, ModuloTokenMap(*config),
-                           [](std::string_view phase) { LOG_INFO("load: {}", phase); });
-    if (!runtime.ok()) return runtime.status();
-    return Bench(flags, *std::move(runtime));
+    ASSIGN_OR_RETURN(std::unique_ptr<ModelRuntime> runtime,
+                     ModelRuntime::Load(options, tokens.token_map, [](std::string_view phase) {
+                       LOG_INFO("load: {}", phase);
+                     }));
+    return Bench(flags, std::move(tokens), std::move(runtime));
   }
 
-  double PrefillTokensPerSecond(int batch, int run) {
+  double PrefillTokensPerSecond(int batch, int run, bool engram) {
     Scheduler scheduler(runtime_->scheduler_options());
-    AddRequests(batch, /*output_len=*/1, run, &scheduler);
+    AddRequests(batch, /*output_len=*/1, run, engram, &scheduler);
     const auto start = std::chrono::steady_clock::now();
     while (scheduler.HasWork()) Step(&scheduler);
     return batch * flags_.prompt_len / Seconds(start);
   }
 
-  double DecodeTokensPerSecond(int batch, int run) {
+  double DecodeTokensPerSecond(int batch, int run, bool engram) {
     Scheduler scheduler(runtime_->scheduler_options());
-    AddRequests(batch, flags_.output_len, run, &scheduler);
+    AddRequests(batch, flags_.output_len, run, engram, &scheduler);
     double seconds = 0;
     int steps = 0;
     while (scheduler.HasWork()) {
@@ -136,10 +143,13 @@ class Bench {
   const ModelRuntime& runtime() const { return *runtime_; }
 
  private:
-  Bench(const Flags& flags, std::unique_ptr<ModelRuntime> runtime)
-      : flags_(flags), runtime_(std::move(runtime)), executor_(runtime_->TakeExecutor()) {}
+  Bench(const Flags& flags, bench::BenchTokens tokens, std::unique_ptr<ModelRuntime> runtime)
+      : flags_(flags),
+        tokens_(std::move(tokens)),
+        runtime_(std::move(runtime)),
+        executor_(runtime_->TakeExecutor()) {}
 
-  void AddRequests(int batch, int output_len, int run, Scheduler* scheduler) {
+  void AddRequests(int batch, int output_len, int run, bool engram, Scheduler* scheduler) {
     const ModelConfig& config = runtime_->config();
     const SchedulerOptions& options = runtime_->scheduler_options();
     const RequestLimits limits = {
@@ -148,16 +158,16 @@ class Bench {
         .cache_tokens = std::int64_t{options.block_count} * options.block_size,
         .eos_token_ids = {},
         .has_engram = config.has_engram()};
+    executor_->SetNextTokenForTest([this, run](const SampleRow& row) {
+      return tokens_.At(run, static_cast<int>(row.seed), row.position);
+    });
     for (int i = 0; i < batch; ++i) {
       RequestParams params;
-      for (int t = 0; t < flags_.prompt_len; ++t) {
-        params.prompt.push_back(
-            static_cast<std::int32_t>(PhiloxUniform(run, t, i) * config.vocab_size));
-      }
+      for (int t = 0; t < flags_.prompt_len; ++t) params.prompt.push_back(tokens_.At(run, i, t));
       params.max_tokens = output_len;
       params.seed = i;
       params.sampling.temperature = 0;
-      params.engram_enabled = flags_.engram || !config.has_engram();
+      params.engram_enabled = engram || !config.has_engram();
       absl::StatusOr<Request> request = Request::Create(std::move(params), limits);
       CHECK_MSG(request.ok(), Message(request.status()));
       scheduler->Add(RequestKey(i), *std::move(request), TimePoint{});
@@ -176,6 +186,7 @@ class Bench {
   }
 
   Flags flags_;
+  bench::BenchTokens tokens_;
   std::unique_ptr<ModelRuntime> runtime_;
   std::unique_ptr<Executor> executor_;
 };
@@ -195,6 +206,20 @@ nlohmann::json ToJson(const Numbers& numbers) {
   return {{"median", numbers.median}, {"min", numbers.least}, {"max", numbers.most}};
 }
 
+// All runs of one batch size, with lookups or without.
+struct Runs {
+  std::vector<double> prefill;
+  std::vector<double> decode;
+};
+
+// Of runs that took turns, the median of a run's rate to its neighbour's: what is slow for both for
+// a while cancels out.
+Numbers Ratio(const std::vector<double>& on, const std::vector<double>& off) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < on.size(); ++i) ratios.push_back(on[i] / off[i]);
+  return Summarise(std::move(ratios));
+}
+
 // One-minute load average: how much else the machine was doing.
 double LoadAverage() {
   double load = 0;
@@ -210,6 +235,42 @@ std::string ProcessorName() {
   return "unknown";
 }
 
+nlohmann::json RunBatch(const Flags& flags, int batch, Bench* bench) {
+  std::map<bool, Runs> runs;  // by whether there are lookups
+  for (int run = 0; run < flags.repeat; ++run) {
+    for (const bool engram : {true, false}) {
+      if (flags.engram == (engram ? "off" : "on")) continue;
+      runs[engram].prefill.push_back(bench->PrefillTokensPerSecond(batch, run, engram));
+      runs[engram].decode.push_back(bench->DecodeTokensPerSecond(batch, run, engram));
+    }
+  }
+  nlohmann::json rows = nlohmann::json::array();
+  for (const auto& [engram, of] : runs) {
+    const Numbers p = Summarise(of.prefill);
+    const Numbers d = Summarise(of.decode);
+    std::printf("%6d %8d %6s %10.1f (%7.1f – %7.1f) %10.1f (%7.1f – %7.1f)\n", batch,
+                flags.prompt_len, engram ? "on" : "off", p.median, p.least, p.most, d.median,
+                d.least, d.most);
+    rows.push_back({{"batch", batch},
+                    {"prompt_len", flags.prompt_len},
+                    {"output_len", flags.output_len},
+                    {"engram", engram},
+                    {"prefill_tokens_per_s", ToJson(p)},
+                    {"decode_tokens_per_s", ToJson(d)}});
+  }
+  if (runs.size() < 2) return rows;
+  const Numbers p = Ratio(runs[true].prefill, runs[false].prefill);
+  const Numbers d = Ratio(runs[true].decode, runs[false].decode);
+  std::printf("%6d %8d %6s %10.3f (%7.3f – %7.3f) %10.3f (%7.3f – %7.3f)\n", batch,
+              flags.prompt_len, "on/off", p.median, p.least, p.most, d.median, d.least, d.most);
+  for (nlohmann::json& row : rows) {
+    if (!row["engram"]) continue;
+    row["prefill_of_off"] = ToJson(p);
+    row["decode_of_off"] = ToJson(d);
+  }
+  return rows;
+}
+
 int Run(const Flags& flags) {
   absl::StatusOr<Bench> bench = Bench::Load(flags);
   if (!bench.ok()) {
@@ -217,32 +278,25 @@ int Run(const Flags& flags) {
     return 1;
   }
   nlohmann::json rows = nlohmann::json::array();
-  std::printf("%6s %8s %30s %30s   tokens/s: median (min – max of %d)\n", "batch", "prompt",
-              "prefill", "decode", flags.repeat);
+  std::printf("%6s %8s %6s %30s %30s   tokens/s: median (min – max of %d)\n", "batch", "prompt",
+              "engram", "prefill", "decode", flags.repeat);
   for (const int batch : flags.batches) {
-    std::vector<double> prefill;
-    std::vector<double> decode;
-    for (int run = 0; run < flags.repeat; ++run) {
-      prefill.push_back(bench->PrefillTokensPerSecond(batch, run));
-      decode.push_back(bench->DecodeTokensPerSecond(batch, run));
-    }
-    const Numbers p = Summarise(prefill);
-    const Numbers d = Summarise(decode);
-    std::printf("%6d %8d %10.1f (%7.1f – %7.1f) %10.1f (%7.1f – %7.1f)\n", batch, flags.prompt_len,
-                p.median, p.least, p.most, d.median, d.least, d.most);
-    rows.push_back({{"batch", batch},
-                    {"prompt_len", flags.prompt_len},
-                    {"output_len", flags.output_len},
-                    {"prefill_tokens_per_s", ToJson(p)},
-                    {"decode_tokens_per_s", ToJson(d)}});
+    for (nlohmann::json& row : RunBatch(flags, batch, &*bench)) rows.push_back(std::move(row));
   }
+  const ModelRuntime& runtime = bench->runtime();
+  const EngramPrefetchStats stats = runtime.prefetch_stats();
   const nlohmann::json all = {{"model", flags.model},
                               {"load_format", flags.load_format},
-                              {"backend", std::string(bench->runtime().backend_name())},
+                              {"backend", std::string(runtime.backend_name())},
                               {"threads", flags.threads},
                               {"engram", flags.engram},
+                              {"tables", runtime.memory_plan().tables_storage},
+                              {"text", flags.text},
                               {"prefetch", flags.prefetch},
                               {"repeat", flags.repeat},
+                              {"lookups", stats.lookups},
+                              {"gather_s", static_cast<double>(stats.gather_ns) / 1e9},
+                              {"stall_s", static_cast<double>(stats.stall_ns) / 1e9},
                               {"processor", ProcessorName()},
                               {"load_average", LoadAverage()},
                               {"rows", rows}};
