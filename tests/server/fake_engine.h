@@ -3,11 +3,14 @@
 // learns when they are dropped.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,7 +19,11 @@
 
 namespace engram::testing_support {
 
+// How long a test waits for what must come; never reached unless the test fails.
+inline constexpr std::chrono::seconds kPatience{10};
+
 // A request's life, shared by the test and the Generation that the code under test holds.
+// Thread-safe.
 class FakeLife {
  public:
   explicit FakeLife(Request request) : request_(std::move(request)) {}
@@ -26,6 +33,11 @@ class FakeLife {
   bool dropped() const {
     std::lock_guard lock(mutex_);
     return dropped_;
+  }
+  // As dropped, and waits for it.
+  bool WaitDropped() const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [this] { return dropped_; });
   }
   void Push(TokenEvent event) {
     std::unique_lock lock(mutex_);
@@ -62,6 +74,8 @@ class FakeLife {
   friend class FakeGeneration;
   const Request request_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  // State below is protected by mutex_.
   std::deque<TokenEvent> events_;
   std::function<void()> on_ready_;
   bool waiting_ = true;  // TryNext found nothing since the last call of on_ready
@@ -76,6 +90,7 @@ class FakeGeneration final : public Generation {
     std::lock_guard lock(life_->mutex_);
     life_->dropped_ = true;
     on_ready.swap(life_->on_ready_);
+    life_->changed_.notify_all();
   }
   void SetOnReady(std::function<void()> on_ready) override {
     bool now = false;
@@ -102,6 +117,7 @@ class FakeGeneration final : public Generation {
   const std::shared_ptr<FakeLife> life_;
 };
 
+// Thread-safe.
 class FakeEngine final : public Engine {
  public:
   // Played at once for every request that comes.
@@ -125,6 +141,7 @@ class FakeEngine final : public Engine {
       lives_.push_back(life);
       if (script_) script_(life.get());
     }
+    changed_.notify_all();
     return generations;
   }
   void BeginDrain() override {}
@@ -156,9 +173,16 @@ class FakeEngine final : public Engine {
     std::lock_guard lock(mutex_);
     return i < lives_.size() ? lives_[i] : nullptr;
   }
+  // As life, and waits for it.
+  std::shared_ptr<FakeLife> WaitForLife(std::size_t i) const {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPatience, [&] { return i < lives_.size(); });
+    return i < lives_.size() ? lives_[i] : nullptr;
+  }
 
  private:
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
   // State below is protected by mutex_.
   std::vector<std::shared_ptr<FakeLife>> lives_;
   absl::Status refusal_;

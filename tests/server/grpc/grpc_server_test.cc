@@ -16,7 +16,7 @@
 #include "proto/engram/v1/generation.grpc.pb.h"
 #include "server/text/chat_template.h"
 #include "server/text/tokenizer.h"
-#include "tests/server/grpc/fake_engine.h"
+#include "tests/server/fake_engine.h"
 
 namespace engram {
 namespace {
@@ -25,7 +25,7 @@ namespace pb = ::engram::v1;
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing_support::FakeEngine;
-using testing_support::FakeStream;
+using testing_support::FakeLife;
 
 constexpr char kModelFolder[] = "models/engram-demo";
 
@@ -100,8 +100,8 @@ class GrpcServerTest : public testing::Test {
   std::vector<std::int32_t> Ids(const std::string& text) {
     return *SharedText().tokenizer->Encode(text, SpecialTokens::kParse);
   }
-  void EmitText(FakeStream* stream, const std::string& text) {
-    for (const std::int32_t id : Ids(text)) stream->EmitToken(id);
+  void PushText(FakeLife* stream, const std::string& text) {
+    for (const std::int32_t id : Ids(text)) stream->PushToken(id);
   }
 
   SteadyClock clock_;
@@ -115,9 +115,9 @@ class GrpcServerTest : public testing::Test {
 
 TEST_F(GrpcServerTest, GenerateCollectsTheAnswer) {
   std::thread engine([&] {
-    const auto stream = engine_.WaitForStream(0);
-    EmitText(stream.get(), "The capital of France is Paris.");
-    stream->EmitEnd(FinishReason::kStop);
+    const auto stream = engine_.WaitForLife(0);
+    PushText(stream.get(), "The capital of France is Paris.");
+    stream->Finish(FinishReason::kStop);
   });
   TestContext context;
   pb::GenerateRequest request;
@@ -140,8 +140,8 @@ TEST_F(GrpcServerTest, GenerateCollectsTheAnswer) {
   prompt.insert(prompt.begin(), 0);
   EXPECT_THAT(response.prompt().token_ids(), testing::ElementsAreArray(prompt));
   EXPECT_EQ(response.usage().prompt_tokens(), static_cast<int>(prompt.size()));
-  EXPECT_EQ(engine_.WaitForStream(0)->request().sampling().temperature, 0);
-  EXPECT_EQ(engine_.WaitForStream(0)->request().id(), "my-id");
+  EXPECT_EQ(engine_.WaitForLife(0)->request().sampling().temperature, 0);
+  EXPECT_EQ(engine_.WaitForLife(0)->request().id(), "my-id");
 }
 
 TEST_F(GrpcServerTest, GenerateStreamSendsTextAsItComes) {
@@ -152,11 +152,11 @@ TEST_F(GrpcServerTest, GenerateStreamSendsTextAsItComes) {
   message->set_content("Hello");
   request.set_return_prompt_token_ids(true);
   const auto reader = stub_->GenerateStream(&context, request);
-  const auto stream = engine_.WaitForStream(0);
+  const auto stream = engine_.WaitForLife(0);
   ASSERT_NE(stream, nullptr);
 
   pb::GenerateStreamResponse response;
-  EmitText(stream.get(), "One");
+  PushText(stream.get(), "One");
   ASSERT_TRUE(reader->Read(&response));  // before the engine says more
   EXPECT_THAT(response.request_id(), HasSubstr("grpc-"));
   EXPECT_GT(response.prompt().token_ids_size(), 2);
@@ -170,8 +170,8 @@ TEST_F(GrpcServerTest, GenerateStreamSendsTextAsItComes) {
     }
   };
   add();
-  EmitText(stream.get(), " two three");
-  stream->EmitEnd(FinishReason::kLength);
+  PushText(stream.get(), " two three");
+  stream->Finish(FinishReason::kLength);
   pb::GenerateStreamResponse last;
   while (reader->Read(&response)) {
     EXPECT_FALSE(response.has_prompt());
@@ -192,8 +192,8 @@ TEST_F(GrpcServerTest, CancelDropsTheRequest) {
   {  // streaming, running
     TestContext context;
     const auto reader = stub_->GenerateStream(&context, request);
-    const auto stream = engine_.WaitForStream(0);
-    EmitText(stream.get(), "a");
+    const auto stream = engine_.WaitForLife(0);
+    PushText(stream.get(), "a");
     pb::GenerateStreamResponse response;
     ASSERT_TRUE(reader->Read(&response));
     EXPECT_FALSE(stream->dropped());
@@ -204,14 +204,14 @@ TEST_F(GrpcServerTest, CancelDropsTheRequest) {
   {  // unary, still queued: the engine has said nothing
     TestContext context;
     std::thread canceller([&] {
-      engine_.WaitForStream(1);
+      engine_.WaitForLife(1);
       context.TryCancel();
     });
     pb::GenerateResponse response;
     EXPECT_EQ(stub_->Generate(&context, request, &response).error_code(),
               grpc::StatusCode::CANCELLED);
     canceller.join();
-    EXPECT_TRUE(engine_.WaitForStream(1)->WaitDropped());
+    EXPECT_TRUE(engine_.WaitForLife(1)->WaitDropped());
   }
 }
 
@@ -223,7 +223,7 @@ TEST_F(GrpcServerTest, DeadlineDropsTheRequest) {
   pb::GenerateResponse response;
   EXPECT_EQ(stub_->Generate(&context, request, &response).error_code(),
             grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_TRUE(engine_.WaitForStream(0)->WaitDropped());
+  EXPECT_TRUE(engine_.WaitForLife(0)->WaitDropped());
 }
 
 TEST_F(GrpcServerTest, TimeLimitIsAnEndAndNoError) {
@@ -232,10 +232,10 @@ TEST_F(GrpcServerTest, TimeLimitIsAnEndAndNoError) {
   request.set_prompt("x");
   request.set_time_limit_ms(5000);
   std::thread engine([&] {
-    const auto stream = engine_.WaitForStream(0);
+    const auto stream = engine_.WaitForLife(0);
     EXPECT_TRUE(stream->request().deadline().has_value());
-    EmitText(stream.get(), "half");
-    stream->EmitEnd(FinishReason::kDeadline);
+    PushText(stream.get(), "half");
+    stream->Finish(FinishReason::kDeadline);
   });
   pb::GenerateResponse response;
   ASSERT_TRUE(stub_->Generate(&context, request, &response).ok());
@@ -339,6 +339,10 @@ TEST_F(GrpcServerTest, KeysAreAskedForOnEveryMethod) {
 }
 
 TEST_F(GrpcServerTest, LoadingServingDraining) {
+  EngineStats stats;
+  stats.blocks_total = 100;
+  stats.blocks_used = 7;
+  engine_.SetStats(stats);
   StartServer();
   const auto state = [&] {
     TestContext context;
@@ -403,10 +407,10 @@ TEST_F(GrpcServerTest, AHundredStreamsNeedNoHundredThreads) {
     contexts.push_back(std::make_unique<TestContext>());
     readers.push_back(stub_->GenerateStream(contexts.back().get(), request));
   }
-  ASSERT_NE(engine_.WaitForStream(kStreams - 1), nullptr);  // all are open at once
+  ASSERT_NE(engine_.WaitForLife(kStreams - 1), nullptr);  // all are open at once
   for (int i = 0; i < kStreams; ++i) {
-    EmitText(engine_.WaitForStream(i).get(), "done");
-    engine_.WaitForStream(i)->EmitEnd(FinishReason::kStop);
+    PushText(engine_.WaitForLife(i).get(), "done");
+    engine_.WaitForLife(i)->Finish(FinishReason::kStop);
   }
   for (const auto& reader : readers) {
     std::string text;
@@ -424,7 +428,7 @@ TEST_F(GrpcServerTest, StopEndsWhatRuns) {
   pb::GenerateRequest request;
   request.set_prompt("x");
   const auto reader = stub_->GenerateStream(&context, request);
-  const auto stream = engine_.WaitForStream(0);
+  const auto stream = engine_.WaitForLife(0);
   server_->Stop();
   pb::GenerateStreamResponse response;
   EXPECT_FALSE(reader->Read(&response));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same conversations with tables in every storage, prefetch on and off, give the same tokens; or it says where not."""
+"""Conversations with tables in every storage, prefetch on and off: they give the same tokens, or it says where not."""
 import concurrent.futures
 import json
 import random
