@@ -13,6 +13,8 @@ import subprocess
 import sys
 from xml.sax.saxutils import escape, quoteattr
 
+import build_graph
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 CODE = (".cc", ".h", ".cu", ".cuh")
 LINE_MAX, FILE_MAX, HEADER_MAX, FUNCTION_MAX = 100, 600, 300, 70
@@ -231,6 +233,23 @@ def check_build_files(files):
                     start = None
             if line != line.rstrip():
                 yield f, number, "blanks at the end of the line"
+
+
+def check_dependencies(files):
+    """What a file includes, its target depends on directly: what clang's layering check says, without compiling."""
+    targets = build_graph.read(ROOT, [f for f in files if os.path.basename(f) == "BUILD"])
+    added = [targets["//tests/testing:gtest_main"]]  # engram_cc_test's own
+    owners = {header: t.label for t in targets.values() for header in t.headers}
+    for target in {t.label: t for t in targets.values()}.values():
+        near = [target, *added, *(targets[dep] for dep in target.deps if dep in targets)]
+        seen = set(target.files).union(*(t.headers for t in near))
+        for f in target.files:
+            if not os.path.exists(os.path.join(ROOT, f)):
+                continue
+            for number, line in enumerate(lines(f), 1):
+                match = re.match(r'#include "([^"]+)"', line)
+                if match and match[1] in owners and match[1] not in seen:
+                    yield f, number, f"{target.label} includes {match[1]} and must depend on {owners[match[1]]}"
 
 
 def check_links(files):
