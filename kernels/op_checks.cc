@@ -193,11 +193,19 @@ void CheckArgs(const HcHeadArgs& args) {
 }
 
 void CheckArgs(const EngramDecodeRowsArgs& args) {
-  CHECK_GT(args.rows.cols, 0);
-  CHECK_EQ(args.out.cols % args.rows.cols, 0);
-  const std::int64_t lookups = args.out.cols / args.rows.cols;
+  const EngramRowFormat& format = args.format;
+  CHECK_GT(format.head_dim, 0);
+  CHECK_EQ(args.out.cols % format.head_dim, 0);
+  const std::int64_t lookups = args.out.cols / format.head_dim;
   CheckF32("out", args.out, args.out.rows, args.out.cols);
-  CheckWeight("rows", args.rows, args.out.rows * lookups, args.rows.cols);
+  CheckShape("rows", args.rows, args.out.rows * lookups,
+             static_cast<std::int64_t>(format.row_bytes()));
+  CHECK_MSG(args.rows.dtype == DType::kU8, "rows are " + Show(args.rows) + ", expected u8");
+  CHECK_MSG(IsDecodable(format), "rows of " + std::string(DTypeName(format.dtype)) +
+                                     ", a scale of " + std::string(DTypeName(format.scale_dtype)) +
+                                     " for " + std::to_string(format.scale_block));
+  // What is read as whole elements lies on whole elements.
+  CHECK(format.scaled() || args.rows.stride % DTypeBytes(format.dtype) == 0);
 }
 
 void CheckArgs(const EngramGateArgs& args) {

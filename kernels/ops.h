@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/row_format.h"
 #include "kernels/tensor.h"
 
 namespace engram {
@@ -210,10 +211,13 @@ struct HcHeadArgs {
 
 // ---- Engram (paper §2; spec A.3 – A.5) ----
 
-// Table rows as the storage has them → f32: out[t, h·h_d …] = row h of token t.
+// Table rows as the storage has them → f32: out[t, h·h_d …] = row h of token t. Where a format has
+// scales, a value is one product: the value as f32, times its block's scale as f32. NaN as either
+// gives NaN.
 struct EngramDecodeRowsArgs {
   Tensor out;   // [T, H · h_d] f32
-  Tensor rows;  // [T · H, h_d] f32|bf16|f16, gathered
+  Tensor rows;  // [T · H, format.row_bytes()] u8, gathered
+  EngramRowFormat format;
 };
 
 // score_m = ⟨norm(h_m) q_m, norm(key_m) k_m⟩ / √D; gate = σ(±√max(|score|, 1e−6)) with gate_sqrt

@@ -25,7 +25,24 @@ struct EngramRowFormat {
   }
   constexpr std::size_t row_bytes() const { return value_bytes() + scale_bytes(); }
 
+  // Rows of the values alone, and of the scales alone.
+  constexpr EngramRowFormat ValuesAlone() const { return {.dtype = dtype, .head_dim = head_dim}; }
+  constexpr EngramRowFormat ScalesAlone() const {
+    return {.dtype = scale_dtype, .head_dim = scales()};
+  }
+
   friend constexpr bool operator==(const EngramRowFormat&, const EngramRowFormat&) = default;
 };
+
+// The formats that there are: floats as they are, or small values with scales.
+constexpr bool IsDecodable(const EngramRowFormat& format) {
+  const DType value = format.dtype;
+  if (!format.scaled()) {
+    return value == DType::kF32 || value == DType::kBF16 || value == DType::kF16;
+  }
+  const DType scale = format.scale_dtype;
+  return (value == DType::kI8 || value == DType::kF8E4M3) &&
+         (scale == DType::kF32 || scale == DType::kBF16 || scale == DType::kE8M0);
+}
 
 }  // namespace engram

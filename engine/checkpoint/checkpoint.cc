@@ -70,6 +70,11 @@ class DirectoryCheckpoint final : public Checkpoint {
     return &found->second.info;
   }
 
+  const TensorInfo* Find(const std::string& name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : &found->second.info;
+  }
+
   absl::Status CheckNothingLeft(
       const std::function<bool(std::string_view name)>& ignore) const override {
     std::vector<const TensorInfo*> left;

@@ -61,6 +61,9 @@ class Checkpoint {
   // if it is missing (nullptr, if spec.optional).
   virtual absl::StatusOr<const TensorInfo*> Get(const TensorSpec& spec) = 0;
 
+  // Whatever has this name, as it is; nullptr if nothing has. Does not count as asked for.
+  virtual const TensorInfo* Find(const std::string& name) const = 0;
+
   // Call once after all Gets: an error naming tensors that nobody asked for. Names for which
   // `ignore` says true (weights of parts that the engine does not run, such as MTP layers) do not
   // count.

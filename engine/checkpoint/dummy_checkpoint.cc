@@ -43,6 +43,11 @@ class DummyCheckpoint final : public Checkpoint {
     return &found->second.info;
   }
 
+  const TensorInfo* Find(const std::string& name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? nullptr : &found->second.info;
+  }
+
   // There is nothing but what was asked for.
   absl::Status CheckNothingLeft(const std::function<bool(std::string_view)>&) const override {
     return absl::OkStatus();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/deepseek_v3_engram.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -72,7 +74,7 @@ void DeepseekV3Engram::Remember(const LayerWeights& layer, const ModelBatch& bat
                   .gates = Gates(index),
                   .conv_state = cache_.conv_state(index),
                   .table_rows = engram_rows(index),
-                  .table_dtype = weights_.engram_tables[index]->dtype,
+                  .table_format = weights_.engram_tables[index].format,
                   .batch = batch,
                   .weights = layer.engram,
                   .buffers = buffers_.engram},
@@ -114,7 +116,9 @@ DeepseekV3Engram::Activations DeepseekV3Engram::TakeActivations(int rows_max, Ar
   out.streams = arena->TakeF32(rows_max, n * config_.hidden_size);
   out.input = arena->TakeF32(rows_max, config_.hidden_size);
   out.output = arena->TakeF32(rows_max, config_.hidden_size);
-  for (std::size_t i = 0; i < weights_.engram_tables.size(); ++i) {
+  std::size_t table_row_bytes = 0;
+  for (const TableTensors& table : weights_.engram_tables) {
+    table_row_bytes = std::max(table_row_bytes, table.format.row_bytes());
     out.gates.push_back(arena->TakeF32(rows_max, n));
   }
   out.site = TakeSiteBuffers(config_, rows_max, arena);
@@ -124,7 +128,9 @@ DeepseekV3Engram::Activations DeepseekV3Engram::TakeActivations(int rows_max, Ar
   arena->Rewind(scratch);
   out.ffn = TakeFfnBuffers(config_, rows_max, arena);
   arena->Rewind(scratch);
-  if (config_.has_engram()) out.engram = TakeEngramBuffers(config_, rows_max, arena);
+  if (config_.has_engram()) {
+    out.engram = TakeEngramBuffers(config_, table_row_bytes, rows_max, arena);
+  }
   return out;
 }
 

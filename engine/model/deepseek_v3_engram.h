@@ -33,7 +33,7 @@ class DeepseekV3Engram final : public Model {
                  const Trace* trace) override;
   Tensor Gates(int engram_layer_index) const override;
   void Logits(const Tensor& out, const Tensor& hidden) override;
-  std::span<const TensorInfo* const> engram_tables() const override {
+  std::span<const TableTensors> engram_tables() const override {
     return weights_.engram_tables;
   }
 

@@ -163,7 +163,7 @@ absl::StatusOr<DeepseekWeights> LoadDeepseekWeights(const ModelConfig& config,
     layer.engram_index = static_cast<int>(i);
     layer.engram = LoadEngram(config, prefix, &load);
     weights.engram_tables.push_back(
-        load.HostTensor(prefix + "embed.weight", {table_rows[i], config.engram.head_dim}));
+        LoadTable(prefix + "embed.", table_rows[i], config.engram.head_dim, &load));
   }
   weights.hc_head = LoadHcHead(config, &load);
   weights.final_norm = load.Norm("model.norm.weight", {config.hidden_size});

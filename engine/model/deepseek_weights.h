@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/model/model_config.h"
+#include "engine/model/table_tensors.h"
 #include "kernels/backend.h"
 
 namespace engram {
@@ -71,9 +72,9 @@ struct DeepseekWeights {
   Tensor embedding;  // [vocab, D]
   std::vector<LayerWeights> layers;
   HcHeadWeights hc_head;
-  Tensor final_norm;                             // [1, D] f32
-  Tensor lm_head;                                // [vocab, D]
-  std::vector<const TensorInfo*> engram_tables;  // [Engram layers], in the checkpoint
+  Tensor final_norm;                        // [1, D] f32
+  Tensor lm_head;                           // [vocab, D]
+  std::vector<TableTensors> engram_tables;  // [Engram layers], in the checkpoint
 };
 
 // `table_rows`: rows of each Engram layer's table. Fails with the checkpoint's error about the

@@ -26,12 +26,13 @@ void AddConvolved(const ModelConfig& config, const EngramLayerArgs& args, const 
 
 }  // namespace
 
-EngramBuffers TakeEngramBuffers(const ModelConfig& config, int rows, Arena* arena) {
+EngramBuffers TakeEngramBuffers(const ModelConfig& config, std::size_t table_row_bytes, int rows,
+                                Arena* arena) {
   const std::int64_t n = config.hc_mult;
   const std::int64_t width = config.hidden_size;
   EngramBuffers buffers;
-  buffers.table_rows =
-      arena->TakeF32(std::int64_t{rows} * config.engram.lookups(), config.engram.head_dim);
+  buffers.table_rows = arena->Take(DType::kU8, std::int64_t{rows} * config.engram.lookups(),
+                                   static_cast<std::int64_t>(table_row_bytes));
   buffers.memory = arena->TakeF32(rows, config.engram.memory_dim());
   buffers.kv = arena->TakeF32(rows, (n + 1) * width);
   buffers.value = arena->TakeF32(rows, n * width);
@@ -42,14 +43,16 @@ EngramBuffers TakeEngramBuffers(const ModelConfig& config, int rows, Arena* aren
 void RunEngramLayer(const ModelConfig& config, const EngramLayerArgs& args, Backend* backend) {
   const Context context;
   const std::int64_t rows = args.streams.rows;
-  const Tensor table_rows = MakeTensor(args.buffers.table_rows.data, args.table_dtype,
-                                       rows * config.engram.lookups(), config.engram.head_dim);
+  const EngramRowFormat& format = args.table_format;
+  const Tensor table_rows =
+      MakeTensor(args.buffers.table_rows.data, DType::kU8, rows * config.engram.lookups(),
+                 static_cast<std::int64_t>(format.row_bytes()));
   const Tensor memory = args.buffers.memory.Rows(0, rows);
   const Tensor kv = args.buffers.kv.Rows(0, rows);
   const Tensor value = args.buffers.value.Rows(0, rows);
 
   backend->CopyToDevice(context, table_rows, args.table_rows);
-  backend->EngramDecodeRows(context, {.out = memory, .rows = table_rows});
+  backend->EngramDecodeRows(context, {.out = memory, .rows = table_rows, .format = format});
   backend->MatMul(
       context, {.out = kv, .x = memory, .weight = args.weights.kv, .bias = args.weights.kv_bias});
   backend->EngramGate(context, {.gates = args.gates,

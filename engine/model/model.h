@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/model/model_config.h"
+#include "engine/model/table_tensors.h"
 #include "kernels/backend.h"
 
 namespace engram {
@@ -39,7 +40,7 @@ struct ModelBatch {
 };
 
 // The gathered rows of the i-th Engram layer, which it may wait for: host memory [T · H, h_d] in
-// the dtype of engram_tables()[i].
+// the format of engram_tables()[i].
 using EngramRowSource = std::function<const std::byte*(int engram_layer_index)>;
 
 // Everything the model keeps between steps, sized once.
@@ -82,8 +83,8 @@ class Model {
   virtual void Logits(const Tensor& out, const Tensor& hidden) = 0;
 
   // The tables that Engram rows come from, as they lie in the checkpoint: one per config().engram
-  // layer, [rows, h_d].
-  virtual std::span<const TensorInfo* const> engram_tables() const = 0;
+  // layer.
+  virtual std::span<const TableTensors> engram_tables() const = 0;
 };
 
 // Reads every tensor through `checkpoint` (names, shapes and dtypes checked, nothing left over) and

@@ -47,8 +47,9 @@ Tensor WeightLoader::OptionalVector(const std::string& name, std::vector<std::in
 }
 
 const TensorInfo* WeightLoader::HostTensor(const std::string& name,
-                                           std::vector<std::int64_t> shape) {
-  return Get({.name = name, .shape = std::move(shape), .dtypes = FloatTypes()});
+                                           std::vector<std::int64_t> shape,
+                                           std::vector<DType> dtypes) {
+  return Get({.name = name, .shape = std::move(shape), .dtypes = std::move(dtypes)});
 }
 
 Tensor WeightLoader::PlaceVector(const TensorSpec& spec) {

@@ -31,7 +31,13 @@ class WeightLoader {
     return Vector(name, std::move(shape), 0.0f);
   }
   // Not placed anywhere: the tensor in the checkpoint. nullptr after an error.
-  const TensorInfo* HostTensor(const std::string& name, std::vector<std::int64_t> shape);
+  const TensorInfo* HostTensor(const std::string& name, std::vector<std::int64_t> shape,
+                               std::vector<DType> dtypes);
+  // Whatever the checkpoint has under this name, without asking for it; nullptr: nothing.
+  const TensorInfo* Find(const std::string& name) const { return checkpoint_->Find(name); }
+
+  // Keeps the error, if it is the first.
+  void Fail(const absl::Status& error) { status_.Update(error); }
 
   // The first error so far.
   const absl::Status& status() const { return status_; }

@@ -80,19 +80,18 @@ absl::Status ModelRuntime::PlaceTables(const ModelRuntimeOptions& options,
   RETURN_IF_ERROR(CheckTokenMap(engram, token_map));
   ASSIGN_OR_RETURN(const std::vector<EngramTableLayout> layouts, MakeEngramTableLayouts(engram));
   std::int64_t tables_bytes = 0;
-  for (const TensorInfo* table : model_->engram_tables()) {
+  for (const TableTensors& table : model_->engram_tables()) {
     const std::size_t layer = table_sources_.size();
     const HashMultipliers multipliers =
         MakeHashMultipliers(engram.seed, engram.layer_ids[layer], token_map.compressed_size(),
                             engram.max_ngram_size);
-    const EngramRowFormat format = {.dtype = table->dtype, .head_dim = engram.head_dim};
-    table_sources_.push_back({.rows = table->shape[0],
-                              .format = format,
-                              .bytes = table->bytes,
-                              .place = table->place,
-                              .name = table->name,
+    table_sources_.push_back({.rows = table.values->shape[0],
+                              .format = table.format,
+                              .values = RegionOf(table.values),
+                              .scales = RegionOf(table.scales),
+                              .name = table.values->name,
                               .hash_checksum = LayoutChecksum(layouts[layer], multipliers)});
-    tables_bytes += static_cast<std::int64_t>(table->bytes.size());
+    tables_bytes += static_cast<std::int64_t>(table.bytes());
   }
   memory_plan_.tables_bytes = tables_bytes;
   const std::int64_t weights = checkpoint_->total_bytes() - tables_bytes;

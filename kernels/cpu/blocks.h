@@ -24,8 +24,8 @@ inline const void* WeightRow(const Tensor& t, std::int64_t row) {
          static_cast<std::size_t>(row * t.stride) * DTypeBytes(t.dtype);
 }
 
-inline WeightKind KindOf(const Tensor& weight) {
-  switch (weight.dtype) {
+inline WeightKind KindOf(DType dtype) {
+  switch (dtype) {
     case DType::kBF16:
       return kWeightBF16;
     case DType::kF16:
@@ -34,6 +34,8 @@ inline WeightKind KindOf(const Tensor& weight) {
       return kWeightF32;
   }
 }
+
+inline WeightKind KindOf(const Tensor& weight) { return KindOf(weight.dtype); }
 
 // Element `i` of a [1, n] list, checked against what it indexes.
 inline std::int64_t IndexAt(const Tensor& list, std::int64_t i, std::int64_t limit) {

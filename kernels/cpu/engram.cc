@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/cpu_ops.h"
@@ -21,27 +22,48 @@ float Gate(const EngramGateArgs& args, const float sums[3], std::int64_t hidden)
   return static_cast<float>(1.0 / (1.0 + std::exp(-score)));
 }
 
+// Block by block: a scale, and what it scales.
+void DecodeScaledRow(const SimdKernels& simd, const EngramRowFormat& format, const void* row,
+                     float* out) {
+  const auto widen = simd.widen_scaled[format.dtype == DType::kI8 ? kScaledI8 : kScaledF8E4M3];
+  const auto* const values = static_cast<const std::byte*>(row);
+  const std::byte* const scales = values + format.value_bytes();
+  for (int block = 0; block < format.scales(); ++block) {
+    const int begin = block * format.scale_block;
+    widen(out + begin, values + begin, ElementToF32(format.scale_dtype, scales, block),
+          std::min(format.scale_block, format.head_dim - begin));
+  }
+}
+
+void DecodeToken(const SimdKernels& simd, const EngramDecodeRowsArgs& args, std::int64_t token) {
+  const EngramRowFormat& format = args.format;
+  const std::int64_t lookups = args.out.cols / format.head_dim;
+  float* const out = F32Row(args.out, token);
+  const auto row = [&](std::int64_t h) { return WeightRow(args.rows, token * lookups + h); };
+  if (!format.scaled() && args.rows.stride == args.rows.cols) {  // its rows lie side by side
+    simd.widen[KindOf(format.dtype)](out, row(0), args.out.cols);
+    return;
+  }
+  for (std::int64_t h = 0; h < lookups; ++h) {
+    float* const to = out + h * format.head_dim;
+    if (format.scaled()) {
+      DecodeScaledRow(simd, format, row(h), to);
+    } else {
+      simd.widen[KindOf(format.dtype)](to, row(h), format.head_dim);
+    }
+  }
+}
+
 }  // namespace
 
 void EngramDecodeRows(Machine& machine, const EngramDecodeRowsArgs& args) {
   CheckArgs(args);
-  const std::int64_t width = args.rows.cols;
-  const std::int64_t lookups = args.out.cols / width;
-  const WeightKind kind = KindOf(args.rows);
-  machine.pool.ForRanges(
-      args.out.rows, RowGrain(args.out.cols), [&](std::int64_t begin, std::int64_t end, int) {
-        for (std::int64_t t = begin; t < end; ++t) {
-          float* out = F32Row(args.out, t);
-          if (args.rows.stride == width) {  // the rows of a token lie side by side
-            machine.simd->widen[kind](out, WeightRow(args.rows, t * lookups), args.out.cols);
-            continue;
-          }
-          for (std::int64_t h = 0; h < lookups; ++h) {
-            machine.simd->widen[kind](out + h * width, WeightRow(args.rows, t * lookups + h),
-                                      width);
-          }
-        }
-      });
+  machine.pool.ForRanges(args.out.rows, RowGrain(args.out.cols),
+                         [&](std::int64_t begin, std::int64_t end, int) {
+                           for (std::int64_t t = begin; t < end; ++t) {
+                             DecodeToken(*machine.simd, args, t);
+                           }
+                         });
 }
 
 void EngramGate(Machine& machine, const EngramGateArgs& args) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
-#include "kernels/host_memory.h"
 #include "kernels/op_checks.h"
 #include "kernels/ref/ref_ops.h"
 #include "kernels/ref/scalar.h"
@@ -73,15 +73,26 @@ void StoreWindows(const EngramConvArgs& args) {
   }
 }
 
+void DecodeRow(const EngramRowFormat& format, const void* row, float* out) {
+  const void* const scales = static_cast<const std::byte*>(row) + format.value_bytes();
+  for (int i = 0; i < format.head_dim; ++i) {
+    const float value = ElementToF32(format.dtype, row, i);
+    out[i] = format.scaled()
+                 ? value * ElementToF32(format.scale_dtype, scales, i / format.scale_block)
+                 : value;
+  }
+}
+
 }  // namespace
 
 void EngramDecodeRows(const EngramDecodeRowsArgs& args) {
   CheckArgs(args);
-  const std::int64_t width = args.rows.cols;
+  const std::int64_t width = args.format.head_dim;
   const std::int64_t lookups = args.out.cols / width;
   for (std::int64_t t = 0; t < args.out.rows; ++t) {
     for (std::int64_t h = 0; h < lookups; ++h) {
-      WidenRow(args.rows, t * lookups + h, F32Row(args.out, t) + h * width);
+      DecodeRow(args.format, args.rows.Rows(t * lookups + h, 1).data,
+                F32Row(args.out, t) + h * width);
     }
   }
 }

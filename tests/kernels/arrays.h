@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,10 @@ class Arrays {
   }
   Tensor I32(std::int64_t rows, std::int64_t cols, const std::vector<std::int32_t>& values) {
     return Filled(DType::kI32, rows, cols, values.size(), values.data());
+  }
+  // Bytes as they are.
+  Tensor U8(std::int64_t rows, std::int64_t cols, std::span<const std::byte> bytes) {
+    return Filled(DType::kU8, rows, cols, bytes.size(), bytes.data());
   }
   // A weight matrix of any float dtype; bf16 and f16 are rounded towards zero.
   Tensor Weight(DType dtype, std::int64_t rows, std::int64_t cols,

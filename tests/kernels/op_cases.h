@@ -71,7 +71,7 @@ OpCase StreamsSumCase(int n, int hidden);
 OpCase HcPreCase(int n, int hidden);
 OpCase HcPostCase(int n, int hidden);
 OpCase HcHeadCase(int n, int hidden);
-OpCase EngramDecodeRowsCase(DType dtype, int lookups, int width);
+OpCase EngramDecodeRowsCase(const EngramRowFormat& format, int lookups);
 OpCase EngramGateCase(int n, int hidden, bool gate_sqrt);
 // Single steps of many sequences; engram_conv_test.cc has the other ways to cut them.
 OpCase EngramConvCase(int n, int hidden, int taps, int dilation);

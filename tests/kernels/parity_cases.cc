@@ -96,8 +96,17 @@ void AddStreamCases(std::vector<OpCase>& cases) {
     }
   }
   for (const DType dtype : kWeightDTypes) {
-    cases.push_back(EngramDecodeRowsCase(dtype, 16, 8));
-    cases.push_back(EngramDecodeRowsCase(dtype, 3, 5));
+    cases.push_back(EngramDecodeRowsCase({.dtype = dtype, .head_dim = 8}, 16));
+    cases.push_back(EngramDecodeRowsCase({.dtype = dtype, .head_dim = 5}, 3));
+  }
+  for (const int width : {5, 32, 80, 256}) {  // 80: the last block of 32 has 16
+    cases.push_back(EngramDecodeRowsCase({.dtype = DType::kF8E4M3,
+                                          .head_dim = width,
+                                          .scale_block = 32,
+                                          .scale_dtype = DType::kE8M0},
+                                         16));
+    cases.push_back(EngramDecodeRowsCase(
+        {.dtype = DType::kI8, .head_dim = width, .scale_block = width}, 3));
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -13,6 +15,39 @@ std::int64_t Count(const std::vector<int>& rows) { return static_cast<std::int64
 
 std::string Name(const std::string& op, int n, int hidden) {
   return op + "_n" + std::to_string(n) + "_hidden" + std::to_string(hidden);
+}
+
+// The bits of a number of `dtype` that is not NaN, some number or other for each (seed, row, col).
+std::uint32_t RandomElement(DType dtype, std::uint64_t seed, int row, int col) {
+  const float value = RandomValue(seed, row, col);
+  const auto byte = static_cast<std::uint8_t>((value + 1) * 128);
+  switch (dtype) {
+    case DType::kF32:
+      return std::bit_cast<std::uint32_t>(value);
+    case DType::kBF16:
+      return F32ToBF16(value);
+    case DType::kF16:
+      return F16BitsTowardsZero(value);
+    case DType::kI8:
+      return byte;
+    case DType::kF8E4M3:
+      return (byte & 0x7f) == 0x7f ? 0 : byte;
+    default:
+      return 120 + byte % 8;  // e8m0: products of moderate size
+  }
+}
+
+void AppendTableRow(const EngramRowFormat& format, int row, std::vector<std::byte>* bytes) {
+  const auto append = [&](DType dtype, std::uint64_t seed, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::uint32_t bits = RandomElement(dtype, seed, row, i);
+      for (std::size_t b = 0; b < DTypeBytes(dtype); ++b) {
+        bytes->push_back(static_cast<std::byte>(bits >> 8 * b));
+      }
+    }
+  };
+  append(format.dtype, 1, format.head_dim);
+  append(format.scale_dtype, 2, format.scales());
 }
 
 }  // namespace
@@ -102,18 +137,20 @@ OpCase HcHeadCase(int n, int hidden) {
           }};
 }
 
-OpCase EngramDecodeRowsCase(DType dtype, int lookups, int width) {
-  return {.name = "EngramDecodeRows_" + std::to_string(lookups) + "_" + std::to_string(width) +
-                  "_" + std::string(DTypeName(dtype)),
+OpCase EngramDecodeRowsCase(const EngramRowFormat& format, int lookups) {
+  return {.name = "EngramDecodeRows_" + std::to_string(lookups) + "_" +
+                  std::to_string(format.head_dim) + "_" + std::string(DTypeName(format.dtype)),
           .tolerance = 0,
           .prepare = [=](Arrays& arrays, const std::vector<int>& rows) -> PreparedOp {
-            std::vector<float> values;
+            std::vector<std::byte> bytes;
             for (const int row : rows) {
-              for (int i = 0; i < lookups * width; ++i) values.push_back(RandomValue(1, row, i));
+              for (int h = 0; h < lookups; ++h) AppendTableRow(format, row * lookups + h, &bytes);
             }
             const EngramDecodeRowsArgs args = {
-                .out = arrays.F32(Count(rows), lookups * width),
-                .rows = arrays.Weight(dtype, Count(rows) * lookups, width, values)};
+                .out = arrays.F32(Count(rows), std::int64_t{lookups} * format.head_dim),
+                .rows = arrays.U8(Count(rows) * lookups,
+                                  static_cast<std::int64_t>(format.row_bytes()), bytes),
+                .format = format};
             return {[=, &arrays] { arrays.backend().EngramDecodeRows({}, args); },
                     [=, &arrays] { return ReadRows(arrays, {args.out}); }};
           }};

@@ -2,11 +2,29 @@
 #include "tests/testing/safetensors_writer.h"
 
 #include <cctype>
+#include <cstring>
 #include <fstream>
 
 #include "base/check.h"
 
 namespace engram::testing_support {
+namespace {
+
+// As the format spells it.
+std::string FormatName(DType dtype) {
+  if (dtype == DType::kE8M0) return "F8_E8M0";
+  std::string name(DTypeName(dtype));
+  for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+std::size_t Bytes(const TensorToWrite& tensor) {
+  std::size_t bytes = DTypeBytes(tensor.dtype);
+  for (const std::int64_t dimension : tensor.shape) bytes *= static_cast<std::size_t>(dimension);
+  return bytes;
+}
+
+}  // namespace
 
 std::string SafetensorsFile(std::string header, std::size_t data_bytes) {
   while (header.size() % 8 != 0) header += ' ';
@@ -21,20 +39,25 @@ std::string SafetensorsFile(const std::vector<TensorToWrite>& tensors) {
   std::string header = "{";
   std::size_t end = 0;
   for (const TensorToWrite& tensor : tensors) {
-    std::size_t bytes = DTypeBytes(tensor.dtype);
+    const std::size_t bytes = Bytes(tensor);
+    CHECK(tensor.bytes.empty() || tensor.bytes.size() == bytes);
     std::string shape;
     for (const std::int64_t dimension : tensor.shape) {
-      bytes *= static_cast<std::size_t>(dimension);
       shape += (shape.empty() ? "" : ",") + std::to_string(dimension);
     }
-    std::string dtype(DTypeName(tensor.dtype));
-    for (char& c : dtype) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const std::string dtype = FormatName(tensor.dtype);
     header += (header.size() == 1 ? "\"" : ",\"") + tensor.name + R"(":{"dtype":")" + dtype +
               R"(","shape":[)" + shape + R"(],"data_offsets":[)" + std::to_string(end) + "," +
               std::to_string(end + bytes) + "]}";
     end += bytes;
   }
-  return SafetensorsFile(header + "}", end);
+  std::string file = SafetensorsFile(header + "}", end);
+  char* to = file.data() + file.size() - end;
+  for (const TensorToWrite& tensor : tensors) {
+    std::memcpy(to, tensor.bytes.data(), tensor.bytes.size());
+    to += Bytes(tensor);
+  }
+  return file;
 }
 
 void WriteFile(const std::string& path, const std::string& contents) {

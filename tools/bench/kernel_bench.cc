@@ -110,7 +110,16 @@ std::vector<Timed> TimedOps() {
   timed.push_back({HcPreCase(kStreams, kHidden), few});
   timed.push_back({HcPostCase(kStreams, kHidden), few});
   timed.push_back({HcHeadCase(kStreams, kHidden), few});
-  timed.push_back({EngramDecodeRowsCase(DType::kBF16, 16, 80), few});
+  timed.push_back({EngramDecodeRowsCase({.dtype = DType::kBF16, .head_dim = 80}, 16), few});
+  timed.push_back({EngramDecodeRowsCase({.dtype = DType::kF8E4M3,
+                                         .head_dim = 80,
+                                         .scale_block = 32,
+                                         .scale_dtype = DType::kE8M0},
+                                        16),
+                   few});
+  timed.push_back({EngramDecodeRowsCase({.dtype = DType::kI8, .head_dim = 80, .scale_block = 80},
+                                        16),
+                   few});
   timed.push_back({EngramGateCase(kStreams, kHidden, true), few});
   timed.push_back({EngramConvCase(kStreams, kHidden, 4, 3), {1, 16, 64}});
   return timed;

@@ -10,18 +10,18 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/engram/storage/row_copies.h"
+#include "engine/engram/storage/segment_identity.h"
 #include "engine/engram/storage/table_loader.h"
 
 namespace engram {
 namespace {
 
-absl::StatusOr<Descriptor> Fill(const TableFile& file, const TableInFile& table,
-                                const TablePlace& place,
+absl::StatusOr<Descriptor> Fill(const TableInFile& table, const TablePlace& place,
                                 const RamTableOptions& options) {
   ASSIGN_OR_RETURN(UnsealedMemory memory,
                    UnsealedMemory::Create(table.name, place.bytes,
                                           options.huge_pages != HugePages::kOff));
-  RETURN_IF_ERROR(LoadTable(file, table.offset, place, memory.bytes(), options.threads));
+  RETURN_IF_ERROR(LoadTable(table, place, memory.bytes(), options.threads));
   if (options.huge_pages != HugePages::kOff) memory.Collapse();
   return UnsealedMemory::Seal(std::move(memory));
 }
@@ -33,21 +33,19 @@ std::uint64_t SeedOfNow() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& keeper,
-                                                           const TableFile& file,
                                                            const TableInFile& table,
                                                            const RamTableOptions& options) {
-  const std::size_t bytes = static_cast<std::size_t>(table.rows) * table.format.row_bytes();
-  const TablePlace place = PlaceOf(file, table.offset, bytes);
-  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(file, table));
+  const TablePlace place = PlaceOf(table);
+  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(table));
   ASSIGN_OR_RETURN(std::optional<Descriptor> segment, keeper.Get(identity));
   const bool found = segment.has_value();
   if (!found) {
-    ASSIGN_OR_RETURN(segment, Fill(file, table, place, options));
+    ASSIGN_OR_RETURN(segment, Fill(table, place, options));
   }
   ASSIGN_OR_RETURN(SealedMapping mapping, SealedMapping::Map(*segment, place.bytes));
   if (found) {
     const std::span<const std::byte> rows = mapping.bytes().subspan(place.begin);
-    RETURN_IF_ERROR(CompareWithFile(file, table, rows, SeedOfNow()));
+    RETURN_IF_ERROR(CompareWithFile(table, rows, SeedOfNow()));
   } else if (const absl::Status kept = keeper.Keep(identity, place.bytes, *segment); !kept.ok()) {
     LOG_WARNING("engram table {}: used, but not kept: {}", table.name, Message(kept));
   }
@@ -56,9 +54,8 @@ absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& k
   return kept;
 }
 
-absl::StatusOr<bool> KeptTable::IsKept(const KeeperClient& keeper, const TableFile& file,
-                                       const TableInFile& table) {
-  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(file, table));
+absl::StatusOr<bool> KeptTable::IsKept(const KeeperClient& keeper, const TableInFile& table) {
+  ASSIGN_OR_RETURN(const std::string identity, SegmentIdentity(table));
   ASSIGN_OR_RETURN(const std::optional<Descriptor> segment, keeper.Get(identity));
   return segment.has_value();
 }

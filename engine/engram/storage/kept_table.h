@@ -14,23 +14,20 @@
 #include "engine/engram/keeper/keeper_client.h"
 #include "engine/engram/keeper/sealed_memory.h"
 #include "engine/engram/storage/ram_table.h"
-#include "engine/engram/storage/segment_identity.h"
-#include "engine/engram/storage/table_file.h"
+#include "engine/engram/storage/table_in_file.h"
 
 namespace engram {
 
 class KeptTable final : public EngramTable {
  public:
-  // Maps the keeper's segment if it has the table, after comparing it with the file; else reads the
-  // file, as RamTable::Load does, and leaves the memory with the keeper. Unavailable: no keeper
+  // Maps the keeper's segment if it has the table, after comparing it with the files; else reads
+  // these, as RamTable::Load does, and leaves the memory with the keeper. Unavailable: no keeper
   // answers. DataLoss: what it holds is not what the file has.
   static absl::StatusOr<std::unique_ptr<KeptTable>> Open(const KeeperClient& keeper,
-                                                         const TableFile& file,
                                                          const TableInFile& table,
                                                          const RamTableOptions& options);
   // Whether the keeper has it. Errors as above.
-  static absl::StatusOr<bool> IsKept(const KeeperClient& keeper, const TableFile& file,
-                                     const TableInFile& table);
+  static absl::StatusOr<bool> IsKept(const KeeperClient& keeper, const TableInFile& table);
 
   std::int64_t rows() const override { return rows_; }
   const EngramRowFormat& format() const override { return format_; }

@@ -59,12 +59,17 @@ PlacementChoice Mapped(std::string reason) {
           .cache_bytes = 0};
 }
 
-PlacementChoice Nvme(const EngramStorageOptions& options, const Budget& budget,
-                     std::string reason) {
+// REQUIRES: the scales fit into the budget.
+PlacementChoice Nvme(const EngramStorageOptions& options, const PlacementFacts& facts,
+                     const Budget& budget, std::string reason) {
+  if (facts.scales_bytes > 0) {
+    absl::StrAppend(&reason, "; their scales, ", Size(facts.scales_bytes), ", are in memory");
+  }
+  const std::int64_t left = budget.bytes - facts.scales_bytes;
   return {.placement = EngramPlacement::kNvme,
           .reason = std::move(reason),
-          .tables_bytes = 0,
-          .cache_bytes = std::min(options.cache_bytes, budget.bytes / kCacheShare)};
+          .tables_bytes = facts.scales_bytes,
+          .cache_bytes = std::min(options.cache_bytes, left / kCacheShare)};
 }
 
 PlacementChoice ChooseWhatFits(const EngramStorageOptions& options, const PlacementFacts& facts,
@@ -79,8 +84,13 @@ PlacementChoice ChooseWhatFits(const EngramStorageOptions& options, const Placem
     return Ram(facts, absl::StrCat("auto: ", tables, " fit into ", budget.origin));
   }
   const std::string too_large = absl::StrCat("auto: ", tables, " are more than ", budget.origin);
-  if (facts.direct_io) return Nvme(options, budget, too_large);
-  return Mapped(absl::StrCat(too_large, ", and the file system has no O_DIRECT"));
+  if (!facts.direct_io) {
+    return Mapped(absl::StrCat(too_large, ", and the file system has no O_DIRECT"));
+  }
+  if (facts.scales_bytes > budget.bytes) {
+    return Mapped(absl::StrCat(too_large, ", and so are their scales, ", Size(facts.scales_bytes)));
+  }
+  return Nvme(options, facts, budget, too_large);
 }
 
 }  // namespace
@@ -126,7 +136,13 @@ absl::StatusOr<PlacementChoice> ChoosePlacement(const EngramStorageOptions& opti
         facts.in_files ? "their file system has no O_DIRECT" : "dummy weights are in no file",
         "; choose the placement \"mmap\", \"ram\" or \"auto\""));
   }
-  return Nvme(options, budget, "as engram-config says");
+  if (facts.scales_bytes > budget.bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "engram-config: placement \"nvme\" keeps the scales of the Engram tables in memory, ",
+        Size(facts.scales_bytes), ", but they may take ", budget.origin,
+        "; raise ram_budget, or choose the placement \"mmap\""));
+  }
+  return Nvme(options, facts, budget, "as engram-config says");
 }
 
 }  // namespace engram

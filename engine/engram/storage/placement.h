@@ -13,7 +13,8 @@ namespace engram {
 
 struct PlacementFacts {
   std::int64_t tables_bytes = 0;     // all tables together
-  std::int64_t kept_bytes = 0;       // of these, what a keeper holds: it takes no memory again
+  std::int64_t scales_bytes = 0;     // of these, scales: in memory also with kNvme
+  std::int64_t kept_bytes = 0;       // of tables_bytes, what a keeper holds: it takes no memory again
   std::int64_t available_bytes = 0;  // memory that nothing else needs; 0: the system does not say
   bool in_files = false;             // false: dummy weights, made in memory
   bool direct_io = false;            // their file system has O_DIRECT
@@ -23,8 +24,8 @@ struct PlacementFacts {
 struct PlacementChoice {
   EngramPlacement placement = EngramPlacement::kMapped;  // never kAuto
   std::string reason;                                    // for the log
-  std::int64_t tables_bytes = 0;  // of memory to be taken for tables; 0 unless kRam
-  std::int64_t cache_bytes = 0;  // of memory for the row cache; 0 unless kNvme
+  std::int64_t tables_bytes = 0;  // of memory to be taken: tables with kRam, scales with kNvme
+  std::int64_t cache_bytes = 0;   // of memory for the row cache; 0 unless kNvme
 
   std::int64_t memory_bytes() const { return tables_bytes + cache_bytes; }
 };

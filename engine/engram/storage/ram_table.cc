@@ -20,30 +20,26 @@ namespace {
 constexpr double kCovered = 0.99;
 constexpr std::size_t kHugePageBytes = 2 << 20;
 
-std::size_t TableBytes(std::int64_t rows, const EngramRowFormat& format) {
-  CHECK_GT(rows, 0);
-  return static_cast<std::size_t>(rows) * format.row_bytes();
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RamTable>> RamTable::Load(const TableFile& file,
-                                                         std::uint64_t offset, std::int64_t rows,
-                                                         const EngramRowFormat& format,
+absl::StatusOr<std::unique_ptr<RamTable>> RamTable::Load(const TableInFile& table,
                                                          const RamTableOptions& options) {
-  const TablePlace place = PlaceOf(file, offset, TableBytes(rows, format));
+  CHECK_GT(table.rows, 0);
+  const TablePlace place = PlaceOf(table);
   ASSIGN_OR_RETURN(HugeMemory memory, HugeMemory::Allocate(place.bytes, options.huge_pages));
-  RETURN_IF_ERROR(LoadTable(file, offset, place, memory.bytes(), options.threads));
-  std::unique_ptr<RamTable> table(new RamTable(std::move(memory), place.begin, rows, format));
-  RETURN_IF_ERROR(table->SettlePages(options.huge_pages));
-  return table;
+  RETURN_IF_ERROR(LoadTable(table, place, memory.bytes(), options.threads));
+  std::unique_ptr<RamTable> ram(
+      new RamTable(std::move(memory), place.begin, table.rows, table.format));
+  RETURN_IF_ERROR(ram->SettlePages(options.huge_pages));
+  return ram;
 }
 
 absl::StatusOr<std::unique_ptr<RamTable>> RamTable::Copy(std::span<const std::byte> bytes,
                                                          std::int64_t rows,
                                                          const EngramRowFormat& format,
                                                          const RamTableOptions& options) {
-  CHECK_EQ(bytes.size(), TableBytes(rows, format));
+  CHECK_GT(rows, 0);
+  CHECK_EQ(bytes.size(), static_cast<std::size_t>(rows) * format.row_bytes());
   ASSIGN_OR_RETURN(HugeMemory memory, HugeMemory::Allocate(bytes.size(), options.huge_pages));
   std::memcpy(memory.bytes().data(), bytes.data(), bytes.size());
   std::unique_ptr<RamTable> table(new RamTable(std::move(memory), 0, rows, format));

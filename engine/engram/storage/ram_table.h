@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "engine/engram/engram_table.h"
 #include "engine/engram/storage/huge_memory.h"
-#include "engine/engram/storage/table_file.h"
+#include "engine/engram/storage/table_in_file.h"
 
 namespace engram {
 
@@ -22,13 +22,10 @@ struct RamTableOptions {
 
 class RamTable final : public EngramTable {
  public:
-  // Reads [rows, format] from `offset` of `file`, and checks that nobody wrote to the file
-  // meanwhile. Logs which pages it got: what the kernel says, not what it was asked for.
-  // ResourceExhausted if there is no memory, or, with HugePages::kRequire, not enough of it on huge
-  // pages.
-  static absl::StatusOr<std::unique_ptr<RamTable>> Load(const TableFile& file, std::uint64_t offset,
-                                                        std::int64_t rows,
-                                                        const EngramRowFormat& format,
+  // Reads the table from its files, and checks that nobody wrote to them meanwhile. Logs which
+  // pages it got: what the kernel says, not what it was asked for. ResourceExhausted if there is no
+  // memory, or, with HugePages::kRequire, not enough of it on huge pages.
+  static absl::StatusOr<std::unique_ptr<RamTable>> Load(const TableInFile& table,
                                                         const RamTableOptions& options);
   // From bytes that are in memory already: [rows, format].
   static absl::StatusOr<std::unique_ptr<RamTable>> Copy(std::span<const std::byte> bytes,
@@ -48,8 +45,7 @@ class RamTable final : public EngramTable {
 
   // Constant after Load.
   HugeMemory memory_;
-  std::size_t
-      begin_;  // of row 0 in it: where the file has it, modulo the alignment of direct reads
+  std::size_t begin_;  // of row 0 in it: TablePlace
   std::int64_t rows_;
   EngramRowFormat format_;
   PageCoverage coverage_;

@@ -18,13 +18,6 @@
 
 namespace engram {
 
-// Where rows lie in a file.
-struct RowFile {
-  const TableFile* file = nullptr;
-  std::uint64_t offset = 0;  // of row 0
-  std::size_t row_bytes = 0;
-};
-
 // How much a slot must hold: a page of a drive, or a row wherever it begins.
 std::size_t ReadBufferBytes(const RowFile& file);
 

@@ -52,4 +52,11 @@ class TableFile final : public FileReader {
   std::size_t alignment_ = 4096;
 };
 
+// Where rows lie in a file, one after the other.
+struct RowFile {
+  const TableFile* file = nullptr;
+  std::uint64_t offset = 0;  // of row 0
+  std::size_t row_bytes = 0;
+};
+
 }  // namespace engram

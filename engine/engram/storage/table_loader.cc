@@ -2,139 +2,123 @@
 #include "engine/engram/storage/table_loader.h"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <condition_variable>
+#include <cstdint>
 #include <cstring>
-#include <mutex>
-#include <thread>
-#include <vector>
+#include <deque>
 
-#include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/status_macros.h"
+#include "engine/engram/storage/aligned_buffer.h"
+#include "engine/engram/storage/load_run.h"
 
 namespace engram {
 namespace {
 
 // Large enough for a drive's sequential rate with a read per thread under way.
-constexpr std::size_t kChunkBytes = 8 << 20;
-constexpr int kTriesMax = 4;
-constexpr Duration kLogInterval = std::chrono::seconds(5);
+constexpr std::size_t kPieceBytes = 8 << 20;
 
-class Load {
- public:
-  explicit Load(const LoadPart& part) : part_(part) {}
+// Where a thread reads values and scales to, before they are put side by side.
+struct Bounce {
+  Bounce(const EngramRowFormat& format, std::int64_t rows)
+      : values(RoomFor(format.value_bytes(), rows)), scales(RoomFor(format.scale_bytes(), rows)) {}
 
-  absl::Status Run(int threads) {
-    const TimePoint begin = clock_.Now();
-    running_ = threads;
-    std::vector<std::thread> workers;
-    for (int i = 0; i < threads; ++i) workers.emplace_back([this] { Work(); });
-    LogUntilDone(begin);
-    for (std::thread& worker : workers) worker.join();
-    return status_;
+  static std::size_t RoomFor(std::size_t row_bytes, std::int64_t rows) {
+    const std::size_t blocks =
+        static_cast<std::size_t>(rows) * row_bytes / AlignedBuffer::kAlignment;
+    return (blocks + 2) * AlignedBuffer::kAlignment;
   }
 
- private:
-  void Work() {
-    absl::Status status;
-    while (status.ok() && !failed_) {
-      const std::size_t at = next_.fetch_add(kChunkBytes);
-      if (at >= part_.needed) break;
-      status = ReadChunk(at, std::min(kChunkBytes, part_.memory.size() - at));
-      loaded_ += kChunkBytes;
-    }
-    std::lock_guard lock(mutex_);
-    if (!status.ok() && status_.ok()) status_ = status;
-    if (!status.ok()) failed_ = true;
-    --running_;
-    changed_.notify_all();
-  }
-
-  // A short read is asked for again from its last whole page on.
-  absl::Status ReadChunk(std::size_t at, std::size_t size) {
-    constexpr std::size_t kPage = 4096;
-    std::size_t done = 0;
-    const std::size_t needed = std::min<std::size_t>(size, part_.needed - at);
-    for (int fruitless = 0; done < needed;) {
-      const std::uint64_t offset = part_.offset + at + done;
-      const std::int64_t got =
-          part_.file->ReadAt(offset, part_.memory.subspan(at + done, size - done));
-      const bool again = got == -EINTR || got == -EAGAIN;
-      if (got < 0 && !again) return Error(offset, std::strerror(static_cast<int>(-got)));
-      if (got > 0 && done + static_cast<std::size_t>(got) >= needed) return absl::OkStatus();
-      const std::size_t whole = got > 0 ? static_cast<std::size_t>(got) / kPage * kPage : 0;
-      done += whole;
-      if (whole == 0 && ++fruitless == kTriesMax) {
-        return Error(offset, absl::StrCat("only ", std::max<std::int64_t>(got, 0), " of ",
-                                          needed - done, " bytes came"));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Error(std::uint64_t offset, const std::string& what) const {
-    return absl::DataLossError(
-        absl::StrCat(part_.path, ": loading an Engram table, at byte ", offset, ": ", what));
-  }
-
-  void LogUntilDone(TimePoint begin) {
-    std::unique_lock lock(mutex_);
-    while (!changed_.wait_for(lock, kLogInterval, [this] { return running_ == 0; })) Log(begin);
-    if (status_.ok()) Log(begin);
-  }
-
-  void Log(TimePoint begin) const {
-    constexpr double kGiB = 1 << 30;
-    const double seconds = std::chrono::duration<double>(clock_.Now() - begin).count();
-    const double loaded =
-        static_cast<double>(std::min<std::uint64_t>(loaded_, part_.needed)) / kGiB;
-    LOG_INFO("engram table: {:.2f} of {:.2f} GiB loaded from {}, {:.2f} GiB/s", loaded,
-             static_cast<double>(part_.needed) / kGiB, part_.path,
-             loaded / std::max(seconds, 1e-9));
-  }
-
-  const LoadPart part_;
-  const SteadyClock clock_;
-  std::atomic<std::size_t> next_{0};      // where the next chunk begins
-  std::atomic<std::uint64_t> loaded_{0};  // bytes, for the log
-  std::atomic<bool> failed_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // State below is protected by mutex_.
-  int running_ = 0;  // workers
-  absl::Status status_;
+  AlignedBuffer values;
+  AlignedBuffer scales;
 };
+
+absl::Status LoadPackedRows(const TableInFile& table, std::int64_t first, std::int64_t count,
+                            const Bounce& bounce, std::byte* to) {
+  std::span<const std::byte> values;
+  std::span<const std::byte> scales;
+  RETURN_IF_ERROR(ReadRows(table.values, first, count, bounce.values.bytes(), &values));
+  RETURN_IF_ERROR(ReadRows(table.scales, first, count, bounce.scales.bytes(), &scales));
+  const std::size_t value_bytes = table.format.value_bytes();
+  const std::size_t scale_bytes = table.format.scale_bytes();
+  const std::byte* value = values.data();
+  const std::byte* scale = scales.data();
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::memcpy(to, value, value_bytes);
+    std::memcpy(to + value_bytes, scale, scale_bytes);
+    to += value_bytes + scale_bytes;
+    value += value_bytes;
+    scale += scale_bytes;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LoadPacked(const TableInFile& table, std::span<std::byte> memory, int threads) {
+  const auto rows_a_piece =
+      std::max<std::int64_t>(1, kPieceBytes / std::max<std::size_t>(1, table.format.value_bytes()));
+  std::deque<Bounce> bounces;  // [threads]
+  for (int i = 0; i < threads; ++i) {
+    bounces.emplace_back(table.format, std::min(rows_a_piece, table.rows));
+  }
+  return RunLoad(
+      {.path = table.values.file->path(),
+       .bytes = table.bytes(),
+       .pieces = static_cast<std::size_t>((table.rows + rows_a_piece - 1) / rows_a_piece),
+       .threads = threads,
+       .load = [&](int thread, std::size_t piece) {
+         const std::int64_t first = static_cast<std::int64_t>(piece) * rows_a_piece;
+         std::byte* const to =
+             memory.data() + static_cast<std::size_t>(first) * table.format.row_bytes();
+         return LoadPackedRows(table, first, std::min(rows_a_piece, table.rows - first),
+                               bounces[static_cast<std::size_t>(thread)], to);
+       }});
+}
 
 }  // namespace
 
-absl::Status LoadFromFile(const LoadPart& part, int threads) {
-  CHECK_GT(threads, 0);
+absl::Status LoadFromFile(const FilePart& part, int threads) {
   CHECK_LE(part.needed, part.memory.size());
-  return Load(part).Run(threads);
+  return RunLoad({.path = part.path,
+                  .bytes = part.needed,
+                  .pieces = (part.needed + kPieceBytes - 1) / kPieceBytes,
+                  .threads = threads,
+                  .load = [&](int, std::size_t piece) {
+                    const std::size_t at = piece * kPieceBytes;
+                    const std::size_t size = std::min(kPieceBytes, part.memory.size() - at);
+                    return ReadPart({.file = part.file,
+                                     .path = part.path,
+                                     .offset = part.offset + at,
+                                     .needed = std::min<std::uint64_t>(size, part.needed - at),
+                                     .memory = part.memory.subspan(at, size)});
+                  }});
 }
 
-TablePlace PlaceOf(const TableFile& file, std::uint64_t offset, std::size_t table_bytes) {
-  const std::size_t alignment = file.alignment();
+TablePlace PlaceOf(const TableInFile& table) {
+  if (table.format.scaled()) {
+    return {.begin = 0, .needed = table.bytes(), .bytes = table.bytes()};
+  }
+  const std::size_t alignment = table.values.file->alignment();
   TablePlace place;
-  place.begin = offset % alignment;
-  place.needed = place.begin + table_bytes;
+  place.begin = table.values.offset % alignment;
+  place.needed = place.begin + table.bytes();
   place.bytes = (place.needed + alignment - 1) / alignment * alignment;
   return place;
 }
 
-absl::Status LoadTable(const TableFile& file, std::uint64_t offset, const TablePlace& place,
+absl::Status LoadTable(const TableInFile& table, const TablePlace& place,
                        std::span<std::byte> memory, int threads) {
-  RETURN_IF_ERROR(LoadFromFile({.file = &file,
-                                .path = file.path(),
-                                .offset = offset - place.begin,
+  const TableFile& values = *table.values.file;
+  if (table.format.scaled()) {
+    RETURN_IF_ERROR(LoadPacked(table, memory, threads));
+    RETURN_IF_ERROR(table.scales.file->CheckUnchanged());
+    return values.CheckUnchanged();
+  }
+  RETURN_IF_ERROR(LoadFromFile({.file = &values,
+                                .path = values.path(),
+                                .offset = table.values.offset - place.begin,
                                 .needed = place.needed,
                                 .memory = memory},
                                threads));
-  return file.CheckUnchanged();
+  return values.CheckUnchanged();
 }
 
 }  // namespace engram

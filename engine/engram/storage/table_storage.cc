@@ -12,7 +12,9 @@
 #include "engine/engram/storage/mapped_table.h"
 #include "engine/engram/storage/nvme_table.h"
 #include "engine/engram/storage/ram_table.h"
+#include "engine/engram/storage/side_by_side_table.h"
 #include "engine/engram/storage/table_file.h"
+#include "engine/engram/storage/table_in_file.h"
 
 namespace engram {
 namespace {
@@ -29,12 +31,41 @@ std::int64_t SizeOf(std::span<const TableSource> sources) {
   return bytes;
 }
 
-TableInFile InFile(const TableSource& source) {
-  return {.name = source.name,
-          .hash_checksum = source.hash_checksum,
-          .offset = source.place->offset,
-          .rows = source.rows,
-          .format = source.format};
+std::int64_t ScalesOf(std::span<const TableSource> sources) {
+  std::int64_t bytes = 0;
+  for (const TableSource& source : sources) {
+    bytes += source.rows * static_cast<std::int64_t>(source.format.scale_bytes());
+  }
+  return bytes;
+}
+
+// A source's files, open, and the table in them.
+struct OpenSource {
+  std::unique_ptr<TableFile> values;
+  std::unique_ptr<TableFile> scales;  // null if there are none
+  TableInFile table;
+};
+
+// REQUIRES: the source is in files.
+absl::StatusOr<OpenSource> OpenFiles(const TableSource& source) {
+  OpenSource open;
+  ASSIGN_OR_RETURN(open.values, TableFile::Open(*source.values.place));
+  const EngramRowFormat& format = source.format;
+  open.table = {.name = source.name,
+                .hash_checksum = source.hash_checksum,
+                .rows = source.rows,
+                .format = format,
+                .values = {.file = open.values.get(),
+                           .offset = source.values.place->offset,
+                           .row_bytes = format.value_bytes()},
+                .scales = {}};
+  if (format.scaled()) {
+    ASSIGN_OR_RETURN(open.scales, TableFile::Open(*source.scales.place));
+    open.table.scales = {.file = open.scales.get(),
+                         .offset = source.scales.place->offset,
+                         .row_bytes = format.scale_bytes()};
+  }
+  return open;
 }
 
 // What of the tables a keeper holds.
@@ -43,60 +74,90 @@ std::int64_t KeptBytes(const EngramStorageOptions& options, std::span<const Tabl
   const KeeperClient keeper(options.keeper);
   std::int64_t bytes = 0;
   for (const TableSource& source : sources) {
-    if (!source.place.has_value()) continue;
-    const auto file = TableFile::Open(*source.place);
-    if (!file.ok()) continue;  // whoever opens it to load says so
-    const auto kept = KeptTable::IsKept(keeper, **file, InFile(source));
+    if (!source.values.place.has_value()) continue;
+    const auto open = OpenFiles(source);
+    if (!open.ok()) continue;  // whoever opens it to load says so
+    const auto kept = KeptTable::IsKept(keeper, open->table);
     if (kept.ok() && *kept) bytes += SizeOf({&source, 1});
   }
   return bytes;
 }
 
+RamTableOptions RamOptions(const EngramStorageOptions& options) {
+  return {.huge_pages = options.huge_pages,
+          .threads = options.threads > 0 ? options.threads : kLoadThreads};
+}
+
 absl::StatusOr<std::unique_ptr<EngramTable>> OpenRam(const EngramStorageOptions& options,
                                                      const TableSource& source) {
-  const RamTableOptions ram = {.huge_pages = options.huge_pages,
-                               .threads = options.threads > 0 ? options.threads : kLoadThreads};
-  if (!source.place.has_value()) {
-    return RamTable::Copy(source.bytes, source.rows, source.format, ram);
+  const RamTableOptions ram = RamOptions(options);
+  if (!source.values.place.has_value()) {
+    return RamTable::Copy(source.values.bytes, source.rows, source.format, ram);
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<TableFile> file, TableFile::Open(*source.place));
+  ASSIGN_OR_RETURN(const OpenSource open, OpenFiles(source));
   if (!options.keeper.empty()) {
-    auto kept = KeptTable::Open(KeeperClient(options.keeper), *file, InFile(source), ram);
+    auto kept = KeptTable::Open(KeeperClient(options.keeper), open.table, ram);
     if (kept.ok()) return kept;
     LOG_WARNING("{}; this server reads a copy of its own", Message(kept.status()));
   }
-  return RamTable::Load(*file, source.place->offset, source.rows, source.format, ram);
+  return RamTable::Load(open.table, ram);
 }
 
+// Of a scaled table the scales, a few percent of it, are read into memory, so that a row is one
+// read of the drive and not two.
 absl::StatusOr<std::unique_ptr<EngramTable>> OpenNvme(const EngramStorageOptions& options,
                                                       const TableSource& source, int readers,
                                                       std::int64_t cache_bytes) {
-  CHECK(source.place.has_value());
-  ASSIGN_OR_RETURN(std::unique_ptr<TableFile> file, TableFile::Open(*source.place));
-  return NvmeTable::Open(std::move(file), source.place->offset, source.rows, source.format,
-                         {.readers = readers,
-                          .queue_depth = options.queue_depth,
-                          .threads = options.threads > 0 ? options.threads : kReadThreads,
-                          .cache_bytes = static_cast<std::size_t>(cache_bytes)});
+  CHECK(source.values.place.has_value());
+  ASSIGN_OR_RETURN(OpenSource open, OpenFiles(source));
+  const std::uint64_t offset = open.table.values.offset;
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<EngramTable> values,
+      NvmeTable::Open(std::move(open.values), offset, source.rows, source.format.ValuesAlone(),
+                      {.readers = readers,
+                       .queue_depth = options.queue_depth,
+                       .threads = options.threads > 0 ? options.threads : kReadThreads,
+                       .cache_bytes = static_cast<std::size_t>(cache_bytes)}));
+  if (!source.format.scaled()) return values;
+  LOG_INFO("engram table: its values stay on the drive, its scales are read into memory");
+  ASSIGN_OR_RETURN(std::unique_ptr<EngramTable> scales,
+                   RamTable::Load(open.table.ScalesAlone(), RamOptions(options)));
+  return std::make_unique<SideBySideTable>(source.format, std::move(values), std::move(scales));
+}
+
+std::unique_ptr<EngramTable> Map(const TableSource& source) {
+  const EngramRowFormat& format = source.format;
+  auto values =
+      std::make_unique<MappedTable>(source.values.bytes, source.rows, format.ValuesAlone());
+  if (!format.scaled()) return values;
+  auto scales =
+      std::make_unique<MappedTable>(source.scales.bytes, source.rows, format.ScalesAlone());
+  return std::make_unique<SideBySideTable>(format, std::move(values), std::move(scales));
 }
 
 }  // namespace
+
+TableRegion RegionOf(const TensorInfo* tensor) {
+  if (tensor == nullptr) return {};
+  return {.bytes = tensor->bytes, .place = tensor->place};
+}
 
 absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
                                             std::span<const TableSource> sources,
                                             std::int64_t available_bytes) {
   PlacementFacts facts = {.tables_bytes = SizeOf(sources),
+                          .scales_bytes = ScalesOf(sources),
                           .kept_bytes = KeptBytes(options, sources),
                           .available_bytes = available_bytes,
                           .in_files = true,
                           .direct_io = true,
                           .files_in_memory = true};
   for (const TableSource& source : sources) {
-    facts.in_files = facts.in_files && source.place.has_value();
-    if (!source.place.has_value()) continue;
-    ASSIGN_OR_RETURN(const std::unique_ptr<TableFile> file, TableFile::Open(*source.place));
-    facts.direct_io = facts.direct_io && file->direct();
-    facts.files_in_memory = facts.files_in_memory && file->in_memory();
+    facts.in_files = facts.in_files && source.values.place.has_value();
+    if (!source.values.place.has_value()) continue;
+    ASSIGN_OR_RETURN(const OpenSource open, OpenFiles(source));
+    facts.direct_io = facts.direct_io && open.values->direct();
+    facts.files_in_memory = facts.files_in_memory && open.values->in_memory();
   }
   ASSIGN_OR_RETURN(PlacementChoice choice, ChoosePlacement(options, facts));
   LOG_INFO("engram tables: {} ({})", PlacementName(choice.placement), choice.reason);
@@ -120,7 +181,7 @@ absl::StatusOr<std::vector<std::unique_ptr<EngramTable>>> OpenTables(
         break;
       }
       default:
-        table = std::make_unique<MappedTable>(source.bytes, source.rows, source.format);
+        table = Map(source);
     }
     tables.push_back(std::move(table));
   }

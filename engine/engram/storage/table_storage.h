@@ -17,14 +17,22 @@
 
 namespace engram {
 
+// Where a tensor is.
+struct TableRegion {
+  std::span<const std::byte> bytes{};  // mapped; outlives the table
+  std::optional<TensorPlace> place{};  // the same bytes in their file; absent: dummy weights
+};
+// Of nothing, if there is no tensor.
+TableRegion RegionOf(const TensorInfo* tensor);
+
 // A table as the checkpoint has it.
 struct TableSource {
   std::int64_t rows = 0;
   EngramRowFormat format;
-  std::span<const std::byte> bytes;  // [rows, format], mapped; outlives the table
-  std::optional<TensorPlace> place;  // the same bytes in their file; absent: dummy weights
-  std::string name{};                // of the tensor
-  std::uint64_t hash_checksum = 0;   // LayoutChecksum: what its rows mean
+  TableRegion values;               // [rows, format.value_bytes()]
+  TableRegion scales{};             // [rows, format.scale_bytes()]; empty if the format has none
+  std::string name{};               // of the tensor of values
+  std::uint64_t hash_checksum = 0;  // LayoutChecksum: what its rows mean
 };
 
 // Looks at the files and chooses. `available_bytes`: memory that nothing else needs, 0 if unknown.

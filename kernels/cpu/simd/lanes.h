@@ -20,6 +20,14 @@ struct F16 {
   using Element = std::uint16_t;
   static Vec Widen(const std::uint16_t* p) { return LoadF16(p); }
 };
+struct I8 {
+  using Element = std::int8_t;
+  static Vec Widen(const std::int8_t* p) { return LoadI8(p); }
+};
+struct F8E4M3 {
+  using Element = std::uint8_t;
+  static Vec Widen(const std::uint8_t* p) { return LoadF8E4M3(p); }
+};
 
 // The first `count` lanes, the others 0.
 template <typename W>

@@ -18,6 +18,7 @@ constexpr SimdKernels MakeKernels(const char* name, SimdLevel level) {
           .dot = {Dot<F32>, Dot<BF16>, Dot<F16>},
           .accumulate = {Accumulate<F32>, Accumulate<BF16>, Accumulate<F16>},
           .widen = {WidenAll<F32>, WidenAll<BF16>, WidenAll<F16>},
+          .widen_scaled = {WidenScaled<I8>, WidenScaled<F8E4M3>},
           .sum_squares = SumSquares,
           .scale = Scale,
           .silu_mul = SiluMul,

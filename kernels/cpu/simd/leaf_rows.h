@@ -19,6 +19,16 @@ void WidenAll(float* out, const void* in, std::int64_t count) {
   });
 }
 
+template <typename W>
+void WidenScaled(float* out, const void* in, float scale, std::int64_t count) {
+  const auto* p = static_cast<const typename W::Element*>(in);
+  const Vec factor = Set(scale);
+  ForLanes(count, [&](std::int64_t i, int lanes) {
+    const Vec x = lanes == kLanes ? W::Widen(p + i) : Widen<W>(p + i, lanes);
+    StoreLanes(out + i, x * factor, lanes);
+  });
+}
+
 // e^x within 2 units in the last place; below e^−87 and above e^88 it stays there. NaN passes.
 inline Vec Exp(Vec x) {
   x = Min(Set(88.0f), Max(Set(-87.0f), x));

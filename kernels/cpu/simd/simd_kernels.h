@@ -18,6 +18,9 @@ enum class SimdLevel { kPortable, kAvx2, kAvx512 };
 // Index of the table's functions that read weights.
 enum WeightKind { kWeightF32, kWeightBF16, kWeightF16, kWeightKinds };
 
+// Index of those that read scaled values.
+enum ScaledKind { kScaledI8, kScaledF8E4M3, kScaledKinds };
+
 // Rows and columns of the DotBlocks that large products are cut into: multiples of every tile's
 // size.
 inline constexpr int kDotRowsMax = 48;
@@ -85,6 +88,8 @@ struct SimdKernels {
   void (*dot[kWeightKinds])(const DotBlock& block);
   void (*accumulate[kWeightKinds])(const AccumulateBlock& block);
   void (*widen[kWeightKinds])(float* out, const void* in, std::int64_t count);
+  // out = in · scale
+  void (*widen_scaled[kScaledKinds])(float* out, const void* in, float scale, std::int64_t count);
 
   // Σ x²
   float (*sum_squares)(const float* x, std::int64_t count);

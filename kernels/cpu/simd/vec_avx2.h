@@ -34,6 +34,21 @@ inline Vec LoadBF16(const std::uint16_t* p) {
 inline Vec LoadF16(const std::uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
+inline Vec LoadI8(const std::int8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+// Shifted into an f16, whose exponents mean 2^8 less. What would be 480 is NaN.
+inline Vec LoadF8E4M3(const std::uint8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const __m128i wide = _mm_cvtepu8_epi16(bytes);
+  const __m128i sign = _mm_slli_epi16(_mm_and_si128(wide, _mm_set1_epi16(0x80)), 8);
+  const __m128i magnitude = _mm_slli_epi16(_mm_and_si128(wide, _mm_set1_epi16(0x7f)), 7);
+  const Vec value = _mm256_cvtph_ps(_mm_or_si128(sign, magnitude)) * Set(0x1.0p8f);
+  const Vec absolute = _mm256_andnot_ps(Set(-0.0f), value);
+  const Vec is_nan = _mm256_cmp_ps(absolute, Set(480.0f), _CMP_EQ_OQ);
+  return _mm256_blendv_ps(value, Set(__builtin_nanf("")), is_nan);
+}
 inline Vec MulAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 inline Vec Max(Vec a, Vec b) { return _mm256_max_ps(a, b); }
 inline Vec Min(Vec a, Vec b) { return _mm256_min_ps(a, b); }

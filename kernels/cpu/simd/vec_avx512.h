@@ -31,6 +31,20 @@ inline Vec LoadBF16(const std::uint16_t* p) {
 inline Vec LoadF16(const std::uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
+inline Vec LoadI8(const std::int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+// Shifted into an f16, whose exponents mean 2^8 less. What would be 480 is NaN.
+inline Vec LoadF8E4M3(const std::uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m256i wide = _mm256_cvtepu8_epi16(bytes);
+  const __m256i sign = _mm256_slli_epi16(_mm256_and_si256(wide, _mm256_set1_epi16(0x80)), 8);
+  const __m256i magnitude = _mm256_slli_epi16(_mm256_and_si256(wide, _mm256_set1_epi16(0x7f)), 7);
+  const Vec value = _mm512_cvtph_ps(_mm256_or_si256(sign, magnitude)) * Set(0x1.0p8f);
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(_mm512_abs_ps(value), Set(480.0f), _CMP_EQ_OQ);
+  return _mm512_mask_blend_ps(is_nan, value, Set(__builtin_nanf("")));
+}
 inline Vec MulAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline Vec Max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
 inline Vec Min(Vec a, Vec b) { return _mm512_min_ps(a, b); }

@@ -35,6 +35,12 @@ inline Vec LoadBF16(const std::uint16_t* p) {
 inline Vec LoadF16(const std::uint16_t* p) {
   return Vec{F16ToF32(p[0]), F16ToF32(p[1]), F16ToF32(p[2]), F16ToF32(p[3])};
 }
+inline Vec LoadI8(const std::int8_t* p) {
+  return __builtin_convertvector((Int{p[0], p[1], p[2], p[3]}), Vec);
+}
+inline Vec LoadF8E4M3(const std::uint8_t* p) {
+  return Vec{F8E4M3ToF32(p[0]), F8E4M3ToF32(p[1]), F8E4M3ToF32(p[2]), F8E4M3ToF32(p[3])};
+}
 inline Vec MulAdd(Vec a, Vec b, Vec c) { return a * b + c; }
 // The second where they do not compare, as the x86 instructions.
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }

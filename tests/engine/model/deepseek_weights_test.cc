@@ -44,6 +44,8 @@ class NotingCheckpoint final : public Checkpoint {
     return &made_.back()->info;
   }
 
+  const TensorInfo* Find(const std::string&) const override { return nullptr; }
+
   absl::Status CheckNothingLeft(
       const std::function<bool(std::string_view name)>& ignore) const override {
     for (const std::string& name : surplus) {

@@ -67,6 +67,8 @@ class AskedCheckpoint final : public Checkpoint {
                                              .place = std::nullopt});
   }
 
+  const TensorInfo* Find(const std::string&) const override { return nullptr; }
+
   absl::Status CheckNothingLeft(const std::function<bool(std::string_view)>&) const override {
     return absl::OkStatus();
   }
@@ -91,7 +93,7 @@ absl::StatusOr<TensorList> ListTensors(const ModelConfig& config) {
   for (const TensorSpec& spec : asked.asked()) {
     const auto tables = model->engram_tables();
     const bool is_table = std::ranges::any_of(
-        tables, [&](const TensorInfo* table) { return table->name == spec.name; });
+        tables, [&](const TableTensors& table) { return table.values->name == spec.name; });
     (is_table ? list.tables : list.weights).push_back(spec);
   }
   CHECK_EQ(list.tables.size(), config.engram.layer_ids.size());

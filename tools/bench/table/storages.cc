@@ -40,8 +40,7 @@ absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::str
   const TableSource source = {
       .rows = tensor.shape[0],
       .format = {.dtype = tensor.dtype, .head_dim = static_cast<int>(tensor.shape[1])},
-      .bytes = tensor.bytes,
-      .place = tensor.place,
+      .values = RegionOf(&tensor),
       .name = tensor.name};
   const auto begin = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(const PlacementChoice choice,

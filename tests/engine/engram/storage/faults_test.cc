@@ -314,22 +314,36 @@ TEST(LoadFaultsTest, AFailingReadEndsTheLoad) {
 
 TEST(LoadFaultsTest, AFileThatEndsTooEarly) {
   const TableOnDisk disk(20'011, kFormat);
-  const auto file = disk.Open();
   std::filesystem::resize_file(disk.place().path, 1 << 20);
-  const absl::Status status =
-      RamTable::Load(*file, disk.place().offset, disk.rows(), kFormat, {}).status();
+  const absl::Status status = RamTable::Load(disk.InFile(), {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(Message(status), HasSubstr("bytes came"));
 }
 
 TEST(LoadFaultsTest, AFileThatIsWrittenToMeanwhile) {
   const TableOnDisk disk(20'011, kFormat);
-  const auto file = disk.Open();
   std::ofstream(disk.place().path, std::ios::app) << "more";
-  const absl::Status status =
-      RamTable::Load(*file, disk.place().offset, disk.rows(), kFormat, {}).status();
+  const absl::Status status = RamTable::Load(disk.InFile(), {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(Message(status), HasSubstr("has grown"));
+}
+
+// What is true of the values' file is true of that of the scales.
+TEST(LoadFaultsTest, AFileOfScalesThatEndsTooEarlyOrIsWrittenTo) {
+  const EngramRowFormat format = {
+      .dtype = DType::kI8, .head_dim = 80, .scale_block = 80, .scale_dtype = DType::kF32};
+  const TableOnDisk cut(20'011, format);
+  std::filesystem::resize_file(cut.scales().place().path, 1 << 16);
+  const absl::Status too_short = RamTable::Load(cut.InFile(), {}).status();
+  EXPECT_EQ(too_short.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(Message(too_short), HasSubstr(cut.scales().place().path));
+  EXPECT_THAT(Message(too_short), HasSubstr("bytes came"));
+
+  const TableOnDisk grown(20'011, format);
+  std::ofstream(grown.scales().place().path, std::ios::app) << "more";
+  const absl::Status changed = RamTable::Load(grown.InFile(), {}).status();
+  EXPECT_EQ(changed.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(changed), HasSubstr(grown.scales().place().path));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "engine/engram/keeper/keeper_client.h"
 #include "engine/engram/keeper/sealed_memory.h"
+#include "engine/engram/storage/segment_identity.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/engram/keeper/running_keeper.h"
@@ -26,20 +27,12 @@ using testing_support::TableOnDisk;
 constexpr std::int64_t kRows = 40'000;
 constexpr EngramRowFormat kFormat = {.dtype = DType::kBF16, .head_dim = 33};
 
-TableInFile InFile(const TableOnDisk& disk) {
-  return {.name = "model.layers.1.engram.table",
-          .hash_checksum = 7,
-          .offset = disk.place().offset,
-          .rows = disk.rows(),
-          .format = disk.format()};
+absl::StatusOr<std::unique_ptr<KeptTable>> Open(const TableInFile& table) {
+  return KeptTable::Open(KeeperClient(SocketPath()), table, {.threads = 2});
 }
 
-absl::StatusOr<std::unique_ptr<KeptTable>> Open(const TableOnDisk& disk, const TableInFile& table) {
-  return KeptTable::Open(KeeperClient(SocketPath()), *disk.Open(), table, {.threads = 2});
-}
-
-bool IsKept(const TableOnDisk& disk, const TableInFile& table) {
-  const auto kept = KeptTable::IsKept(KeeperClient(SocketPath()), *disk.Open(), table);
+bool IsKept(const TableInFile& table) {
+  const auto kept = KeptTable::IsKept(KeeperClient(SocketPath()), table);
   EXPECT_TRUE(kept.ok()) << kept.status();
   return kept.ok() && *kept;
 }
@@ -47,12 +40,12 @@ bool IsKept(const TableOnDisk& disk, const TableInFile& table) {
 TEST(KeptTable, IsReadOnceAndThenFoundWithTheSameBytes) {
   const RunningKeeper keeper;
   const TableOnDisk disk(kRows, kFormat);
-  EXPECT_FALSE(IsKept(disk, InFile(disk)));
+  EXPECT_FALSE(IsKept(disk.InFile()));
   for (const char* server : {"first", "second", "third"}) {
-    const auto table = Open(disk, InFile(disk));
+    const auto table = Open(disk.InFile());
     ASSERT_TRUE(table.ok()) << server << table.status();
     ExpectAllKindsOfRows(**table, disk);
-    EXPECT_TRUE(IsKept(disk, InFile(disk)));
+    EXPECT_TRUE(IsKept(disk.InFile()));
     EXPECT_EQ((*table)->stats().bytes, kRows * kFormat.row_bytes());
   }
 }
@@ -62,7 +55,7 @@ TEST(KeptTable, LivesOnInAServerWhenTheKeeperHasGone) {
   std::unique_ptr<KeptTable> table;
   {
     const RunningKeeper keeper;
-    table = *Open(disk, InFile(disk));
+    table = *Open(disk.InFile());
   }
   ExpectAllKindsOfRows(*table, disk);
 }
@@ -70,22 +63,44 @@ TEST(KeptTable, LivesOnInAServerWhenTheKeeperHasGone) {
 TEST(KeptTable, AnythingElseIsAnotherTable) {
   const RunningKeeper keeper;
   const TableOnDisk disk(kRows, kFormat);
-  ASSERT_TRUE(Open(disk, InFile(disk)).ok());
-  TableInFile other = InFile(disk);
+  ASSERT_TRUE(Open(disk.InFile()).ok());
+  TableInFile other = disk.InFile();
   other.hash_checksum = 8;
-  EXPECT_FALSE(IsKept(disk, other)) << "the same bytes, but n-grams lead elsewhere";
-  other = InFile(disk);
+  EXPECT_FALSE(IsKept(other)) << "the same bytes, but n-grams lead elsewhere";
+  other = disk.InFile();
   other.rows -= 1;
-  EXPECT_FALSE(IsKept(disk, other));
-  other = InFile(disk);
+  EXPECT_FALSE(IsKept(other));
+  other = disk.InFile();
   other.format.dtype = DType::kF16;
-  EXPECT_FALSE(IsKept(disk, other));
-  other = InFile(disk);
+  EXPECT_FALSE(IsKept(other));
+  other = disk.InFile();
   other.name = "model.layers.14.engram.table";
-  EXPECT_FALSE(IsKept(disk, other));
+  EXPECT_FALSE(IsKept(other));
   const TableOnDisk retrained(kRows, kFormat, /*offset=*/12'346);
-  EXPECT_FALSE(IsKept(retrained, InFile(retrained)));
-  EXPECT_TRUE(IsKept(disk, InFile(disk)));
+  EXPECT_FALSE(IsKept(retrained.InFile()));
+  EXPECT_TRUE(IsKept(disk.InFile()));
+}
+
+// Values of f8_e4m3, and their scales in another file.
+constexpr EngramRowFormat kScaled = {
+    .dtype = DType::kF8E4M3, .head_dim = 80, .scale_block = 32, .scale_dtype = DType::kE8M0};
+
+TEST(KeptTable, OtherScalesAreAnotherTable) {
+  const RunningKeeper keeper;
+  const TableOnDisk disk(kRows, kScaled);
+  ASSERT_TRUE(Open(disk.InFile()).ok());
+  EXPECT_TRUE(IsKept(disk.InFile()));
+  // The same values beside what may be scales, but are not theirs.
+  const TableOnDisk other(kRows, kScaled, /*offset=*/12'347);
+  TableInFile mixed = disk.InFile();
+  mixed.scales = other.InFile().scales;
+  EXPECT_FALSE(IsKept(mixed));
+  TableInFile shifted = disk.InFile();
+  ++shifted.scales.offset;
+  EXPECT_FALSE(IsKept(shifted));
+  TableInFile named = disk.InFile();
+  named.format.scale_dtype = DType::kU8;
+  EXPECT_FALSE(IsKept(named));
 }
 
 // Whoever left it there: what is under the right name and has the wrong rows is not used.
@@ -102,17 +117,17 @@ TEST(KeptTable, WrongRowsUnderTheRightNameAreRefused) {
   std::memset(memory->bytes().data() + begin + disk.bytes().size() - tail, 0, tail);
   const auto sealed = UnsealedMemory::Seal(*std::move(memory));
   ASSERT_TRUE(sealed.ok());
-  const auto identity = SegmentIdentity(*disk.Open(), InFile(disk));
+  const auto identity = SegmentIdentity(disk.InFile());
   ASSERT_TRUE(identity.ok());
   ASSERT_TRUE(KeeperClient(SocketPath()).Keep(*identity, bytes, *sealed).ok());
-  const absl::Status status = Open(disk, InFile(disk)).status();
+  const absl::Status status = Open(disk.InFile()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(status.message()), HasSubstr("another row"));
 }
 
 TEST(KeptTable, WithoutAKeeperTheErrorSaysSo) {
   const TableOnDisk disk(kRows, kFormat);
-  const absl::Status status = Open(disk, InFile(disk)).status();
+  const absl::Status status = Open(disk.InFile()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("no table keeper answers"));
 }
@@ -120,10 +135,10 @@ TEST(KeptTable, WithoutAKeeperTheErrorSaysSo) {
 TEST(KeptTable, AFullKeeperDoesNotKeepTheServerFromStarting) {
   const RunningKeeper keeper(/*bytes_max=*/1000);
   const TableOnDisk disk(kRows, kFormat);
-  const auto table = Open(disk, InFile(disk));
+  const auto table = Open(disk.InFile());
   ASSERT_TRUE(table.ok());
   ExpectAllKindsOfRows(**table, disk);
-  EXPECT_FALSE(IsKept(disk, InFile(disk)));
+  EXPECT_FALSE(IsKept(disk.InFile()));
 }
 
 }  // namespace

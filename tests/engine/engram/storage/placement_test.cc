@@ -14,6 +14,7 @@ constexpr std::int64_t kGiB = std::int64_t{1} << 30;
 
 PlacementFacts OnDisk(std::int64_t tables_gib, std::int64_t available_gib) {
   return {.tables_bytes = tables_gib * kGiB,
+          .scales_bytes = 0,
           .kept_bytes = 0,
           .available_bytes = available_gib * kGiB,
           .in_files = true,
@@ -97,6 +98,28 @@ TEST(PlacementTest, TheCacheTakesAtMostHalfOfTheBudget) {
   EXPECT_EQ(Choose(options, OnDisk(100, 100)).cache_bytes, 8 * kGiB);
   options.ram_budget_bytes = 2 * kGiB;
   EXPECT_EQ(Choose(options, OnDisk(100, 100)).cache_bytes, kGiB);
+}
+
+// Eight bytes of scales for 256 of values: they are in memory also where the values stay on the
+// drive.
+TEST(PlacementTest, ScalesOfADriveTableTakeMemory) {
+  PlacementFacts facts = OnDisk(100, 20);
+  facts.scales_bytes = 3 * kGiB;
+  for (const EngramPlacement placement : {EngramPlacement::kNvme, EngramPlacement::kAuto}) {
+    const PlacementChoice choice =
+        Choose({.placement = placement, .cache_bytes = 8 * kGiB}, facts);
+    EXPECT_EQ(choice.placement, EngramPlacement::kNvme);
+    EXPECT_EQ(choice.tables_bytes, 3 * kGiB);
+    EXPECT_EQ(choice.cache_bytes, 6 * kGiB) << "half of what is left of 15 GiB";
+    EXPECT_THAT(choice.reason, HasSubstr("their scales, 3.00 GiB, are in memory"));
+  }
+  facts.scales_bytes = 16 * kGiB;
+  EXPECT_EQ(Choose({}, facts).placement, EngramPlacement::kMapped);
+  EXPECT_THAT(Choose({}, facts).reason, HasSubstr("so are their scales, 16.00 GiB"));
+  const absl::Status refused =
+      ChoosePlacement({.placement = EngramPlacement::kNvme}, facts).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(refused), HasSubstr("keeps the scales of the Engram tables in memory"));
 }
 
 TEST(PlacementTest, WhatIsAskedForIsDoneOrRefused) {

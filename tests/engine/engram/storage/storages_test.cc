@@ -43,15 +43,11 @@ std::vector<Storage> Storages() {
        [](const TableOnDisk& disk) {
          return std::make_unique<MappedTable>(disk.bytes(), disk.rows(), disk.format());
        }},
-      {"Ram",
-       [](const TableOnDisk& disk) {
-         return Take(
-             RamTable::Load(*disk.Open(), disk.place().offset, disk.rows(), disk.format(), {}));
-       }},
+      {"Ram", [](const TableOnDisk& disk) { return Take(RamTable::Load(disk.InFile(), {})); }},
       {"RamSmallPages",
        [](const TableOnDisk& disk) {
-         return Take(RamTable::Load(*disk.Open(), disk.place().offset, disk.rows(), disk.format(),
-                                    {.huge_pages = HugePages::kOff, .threads = 1}));
+         return Take(
+             RamTable::Load(disk.InFile(), {.huge_pages = HugePages::kOff, .threads = 1}));
        }},
       {"RamCopy",
        [](const TableOnDisk& disk) {

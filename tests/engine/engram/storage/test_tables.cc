@@ -21,13 +21,12 @@ constexpr std::size_t kTailBytes = 777;
 
 }  // namespace
 
-TableOnDisk::TableOnDisk(std::int64_t rows, const EngramRowFormat& format, std::uint64_t offset)
-    : rows_(rows), format_(format) {
+TensorOnDisk::TensorOnDisk(std::size_t bytes, std::uint64_t offset) : bytes_(bytes) {
   static std::atomic<int> count{0};
   place_.path =
       testing::TempDir() + "/table_" + std::to_string(getpid()) + "_" + std::to_string(count++);
   place_.offset = offset;
-  contents_.resize(offset + static_cast<std::size_t>(rows) * format.row_bytes() + kTailBytes);
+  contents_.resize(offset + bytes + kTailBytes);
   std::mt19937 random(static_cast<unsigned>(contents_.size()));
   for (std::byte& byte : contents_) byte = static_cast<std::byte>(random());
   std::ofstream(place_.path, std::ios::binary)
@@ -39,21 +38,66 @@ TableOnDisk::TableOnDisk(std::int64_t rows, const EngramRowFormat& format, std::
   place_.identity = *identity;
 }
 
-TableOnDisk::~TableOnDisk() { std::remove(place_.path.c_str()); }
+TensorOnDisk::~TensorOnDisk() { std::remove(place_.path.c_str()); }
 
-std::unique_ptr<TableFile> TableOnDisk::Open() const {
+std::unique_ptr<TableFile> TensorOnDisk::Open() const {
   auto file = TableFile::Open(place_);
   EXPECT_TRUE(file.ok()) << file.status();
   return *std::move(file);
 }
 
+TableOnDisk::TableOnDisk(std::int64_t rows, const EngramRowFormat& format, std::uint64_t offset)
+    : rows_(rows),
+      format_(format),
+      values_(static_cast<std::size_t>(rows) * format.value_bytes(), offset),
+      values_file_(values_.Open()) {
+  if (!format.scaled()) return;
+  scales_.emplace(static_cast<std::size_t>(rows) * format.scale_bytes(), offset / 2 + 1);
+  scales_file_ = scales_->Open();
+  const auto append = [&](const TensorOnDisk& tensor, std::int64_t row, std::size_t bytes) {
+    const auto part = tensor.bytes().subspan(static_cast<std::size_t>(row) * bytes, bytes);
+    packed_.insert(packed_.end(), part.begin(), part.end());
+  };
+  for (std::int64_t row = 0; row < rows; ++row) {
+    append(values_, row, format.value_bytes());
+    append(*scales_, row, format.scale_bytes());
+  }
+}
+
 std::span<const std::byte> TableOnDisk::bytes() const {
-  return std::span(contents_).subspan(place_.offset,
-                                      static_cast<std::size_t>(rows_) * format_.row_bytes());
+  return format_.scaled() ? packed_ : values_.bytes();
 }
 
 std::span<const std::byte> TableOnDisk::row(std::int64_t row) const {
   return bytes().subspan(static_cast<std::size_t>(row) * format_.row_bytes(), format_.row_bytes());
+}
+
+TableInFile TableOnDisk::InFile() const {
+  TableInFile table = {.name = "model.layers.1.engram.embed.weight",
+                       .hash_checksum = 7,
+                       .rows = rows_,
+                       .format = format_,
+                       .values = {.file = values_file_.get(),
+                                  .offset = values_.place().offset,
+                                  .row_bytes = format_.value_bytes()},
+                       .scales = {}};
+  if (format_.scaled()) {
+    table.scales = {.file = scales_file_.get(),
+                    .offset = scales_->place().offset,
+                    .row_bytes = format_.scale_bytes()};
+  }
+  return table;
+}
+
+TableSource TableOnDisk::Source() const {
+  TableSource source = {.rows = rows_,
+                        .format = format_,
+                        .values = {.bytes = values_.bytes(), .place = values_.place()},
+                        .scales = {},
+                        .name = "model.layers.1.engram.embed.weight",
+                        .hash_checksum = 7};
+  if (format_.scaled()) source.scales = {.bytes = scales_->bytes(), .place = scales_->place()};
+  return source;
 }
 
 void ExpectRows(const EngramTable& table, const TableOnDisk& disk,
