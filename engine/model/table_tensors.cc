@@ -17,10 +17,10 @@ constexpr int kF8Block = 32;  // values of f8_e4m3 that share a scale
 void RefuseScale(const std::string& name, const TensorInfo& values, WeightLoader* load) {
   const TensorInfo* const scale = load->Find(name);
   if (scale == nullptr) return;
-  load->Fail(absl::InvalidArgumentError(absl::StrCat(
-      scale->file, ": tensor '", scale->name, "' is there, expected none, because '", values.name,
-      "' (", values.file, ") is ", ToAbsl(DTypeName(values.dtype)),
-      "; only i8 and f8_e4m3 have scales")));
+  load->Fail(absl::InvalidArgumentError(
+      absl::StrCat(scale->file, ": tensor '", scale->name, "' is there, expected none, because '",
+                   values.name, "' (", values.file, ") is ", ToAbsl(DTypeName(values.dtype)),
+                   "; only i8 and f8_e4m3 have scales")));
 }
 
 }  // namespace
@@ -29,9 +29,9 @@ TableTensors LoadTable(const std::string& prefix, std::int64_t rows, int head_di
                        WeightLoader* load) {
   const std::string scale_name = prefix + "scale";
   TableTensors table = {.format = {.head_dim = head_dim}};
-  table.values = load->HostTensor(
-      prefix + "weight", {rows, head_dim},
-      {DType::kF32, DType::kBF16, DType::kF16, DType::kI8, DType::kF8E4M3});
+  table.values =
+      load->HostTensor(prefix + "weight", {rows, head_dim},
+                       {DType::kF32, DType::kBF16, DType::kF16, DType::kI8, DType::kF8E4M3});
   if (table.values == nullptr) return {};
   EngramRowFormat& format = table.format;
   format.dtype = table.values->dtype;

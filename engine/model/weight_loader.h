@@ -16,7 +16,7 @@ namespace engram {
 
 class WeightLoader {
  public:
-  // Both must outlive the tensors.
+  // Both must outlive the tensors. `backend` may be null for who asks for HostTensors alone.
   WeightLoader(Checkpoint* checkpoint, Backend* backend)
       : checkpoint_(checkpoint), backend_(backend) {}
 

@@ -82,9 +82,8 @@ absl::Status ModelRuntime::PlaceTables(const ModelRuntimeOptions& options,
   std::int64_t tables_bytes = 0;
   for (const TableTensors& table : model_->engram_tables()) {
     const std::size_t layer = table_sources_.size();
-    const HashMultipliers multipliers =
-        MakeHashMultipliers(engram.seed, engram.layer_ids[layer], token_map.compressed_size(),
-                            engram.max_ngram_size);
+    const HashMultipliers multipliers = MakeHashMultipliers(
+        engram.seed, engram.layer_ids[layer], token_map.compressed_size(), engram.max_ngram_size);
     table_sources_.push_back({.rows = table.values->shape[0],
                               .format = table.format,
                               .values = RegionOf(table.values),
@@ -133,8 +132,8 @@ absl::Status ModelRuntime::CompleteOptions(const ModelRuntimeOptions& options) {
 
 absl::Status ModelRuntime::OpenTables(const ModelRuntimeOptions& options) {
   const int readers = options.prefetch_workers + kReadersBesideWorkers;
-  ASSIGN_OR_RETURN(tables_, engram::OpenTables(options.engram_storage, placement_, table_sources_,
-                                               readers));
+  ASSIGN_OR_RETURN(tables_,
+                   engram::OpenTables(options.engram_storage, placement_, table_sources_, readers));
   return absl::OkStatus();
 }
 

@@ -410,13 +410,12 @@ class EngramVectors : public ModuleVectors {
     backend_->GatherRows(context_,
                          {.out = gathered, .x = table, .index = arrays_.I32(1, lookups, ids)});
     const Tensor out = arrays_.F32(tokens, lookups / tokens * table.cols);
-    const EngramRowFormat format = {.dtype = DType::kF32,
-                                    .head_dim = static_cast<int>(table.cols)};
+    const EngramRowFormat format = {.dtype = DType::kF32, .head_dim = static_cast<int>(table.cols)};
     const auto row_bytes = static_cast<std::int64_t>(format.row_bytes());
-    backend_->EngramDecodeRows(
-        context_, {.out = out,
-                   .rows = MakeTensor(gathered.data, DType::kU8, lookups, row_bytes),
-                   .format = format});
+    backend_->EngramDecodeRows(context_,
+                               {.out = out,
+                                .rows = MakeTensor(gathered.data, DType::kU8, lookups, row_bytes),
+                                .format = format});
     return out;
   }
 

@@ -105,8 +105,8 @@ void AddStreamCases(std::vector<OpCase>& cases) {
                                           .scale_block = 32,
                                           .scale_dtype = DType::kE8M0},
                                          16));
-    cases.push_back(EngramDecodeRowsCase(
-        {.dtype = DType::kI8, .head_dim = width, .scale_block = width}, 3));
+    cases.push_back(
+        EngramDecodeRowsCase({.dtype = DType::kI8, .head_dim = width, .scale_block = width}, 3));
   }
 }
 

@@ -117,9 +117,8 @@ std::vector<Timed> TimedOps() {
                                          .scale_dtype = DType::kE8M0},
                                         16),
                    few});
-  timed.push_back({EngramDecodeRowsCase({.dtype = DType::kI8, .head_dim = 80, .scale_block = 80},
-                                        16),
-                   few});
+  timed.push_back(
+      {EngramDecodeRowsCase({.dtype = DType::kI8, .head_dim = 80, .scale_block = 80}, 16), few});
   timed.push_back({EngramGateCase(kStreams, kHidden, true), few});
   timed.push_back({EngramConvCase(kStreams, kHidden, 4, 3), {1, 16, 64}});
   return timed;

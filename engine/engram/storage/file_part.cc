@@ -35,8 +35,9 @@ absl::Status ReadPart(const FilePart& part) {
     const std::size_t whole = got > 0 ? static_cast<std::size_t>(got) / kPage * kPage : 0;
     done += whole;
     if (whole == 0 && ++fruitless == kTriesMax) {
-      return Error(part, offset, absl::StrCat("only ", std::max<std::int64_t>(got, 0), " of ",
-                                              part.needed - done, " bytes came"));
+      return Error(part, offset,
+                   absl::StrCat("only ", std::max<std::int64_t>(got, 0), " of ", part.needed - done,
+                                " bytes came"));
     }
   }
   return absl::OkStatus();

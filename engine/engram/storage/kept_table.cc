@@ -18,9 +18,9 @@ namespace {
 
 absl::StatusOr<Descriptor> Fill(const TableInFile& table, const TablePlace& place,
                                 const RamTableOptions& options) {
-  ASSIGN_OR_RETURN(UnsealedMemory memory,
-                   UnsealedMemory::Create(table.name, place.bytes,
-                                          options.huge_pages != HugePages::kOff));
+  ASSIGN_OR_RETURN(
+      UnsealedMemory memory,
+      UnsealedMemory::Create(table.name, place.bytes, options.huge_pages != HugePages::kOff));
   RETURN_IF_ERROR(LoadTable(table, place, memory.bytes(), options.threads));
   if (options.huge_pages != HugePages::kOff) memory.Collapse();
   return UnsealedMemory::Seal(std::move(memory));

@@ -57,8 +57,8 @@ class Load {
     constexpr double kGiB = 1 << 30;
     const double seconds = std::chrono::duration<double>(clock_.Now() - begin).count();
     const double all = static_cast<double>(run_.bytes) / kGiB;
-    const double loaded =
-        all * static_cast<double>(loaded_) / static_cast<double>(std::max<std::size_t>(1, run_.pieces));
+    const auto pieces = static_cast<double>(std::max<std::size_t>(1, run_.pieces));
+    const double loaded = all * static_cast<double>(loaded_) / pieces;
     LOG_INFO("engram table: {:.2f} of {:.2f} GiB loaded from {}, {:.2f} GiB/s", loaded, all,
              run_.path, loaded / std::max(seconds, 1e-9));
   }

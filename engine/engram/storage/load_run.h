@@ -13,10 +13,10 @@
 namespace engram {
 
 struct LoadRun {
-  std::string path;             // for the log
-  std::uint64_t bytes = 0;      // in all, for the log
-  std::size_t pieces = 0;       // each the same part of them
-  int threads = 0;              // > 0
+  std::string path;         // for the log
+  std::uint64_t bytes = 0;  // in all, for the log
+  std::size_t pieces = 0;   // each the same part of them
+  int threads = 0;          // > 0
   // Loads piece `piece`; `thread`, below `threads`, is the caller's own.
   std::function<absl::Status(int thread, std::size_t piece)> load;
 };

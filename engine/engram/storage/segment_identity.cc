@@ -37,8 +37,8 @@ std::vector<std::int64_t> SampleRows(std::int64_t rows, std::uint64_t seed) {
 class RowReader {
  public:
   explicit RowReader(const RowFile& file)
-      : file_(file), buffer_((file.row_bytes / AlignedBuffer::kAlignment + 2) *
-                             AlignedBuffer::kAlignment) {}
+      : file_(file),
+        buffer_((file.row_bytes / AlignedBuffer::kAlignment + 2) * AlignedBuffer::kAlignment) {}
 
   // Copies the row to `to`.
   absl::Status Read(std::int64_t row, std::byte* to) const {
@@ -80,23 +80,23 @@ std::string PlaceLine(const RowFile& rows) {
 
 absl::StatusOr<std::string> SegmentIdentity(const TableInFile& table) {
   std::uint64_t content = 0;
-  RETURN_IF_ERROR(VisitSample(
-      table, /*seed=*/0, [&content](std::int64_t row, std::span<const std::byte> bytes) {
-        const std::uint64_t parts[3] = {content, static_cast<std::uint64_t>(row),
-                                        SipHash(kKey, bytes)};
-        content = SipHash(kKey, std::as_bytes(std::span(parts)));
-        return absl::OkStatus();
-      }));
+  RETURN_IF_ERROR(VisitSample(table, /*seed=*/0,
+                              [&content](std::int64_t row, std::span<const std::byte> bytes) {
+                                const std::uint64_t parts[3] = {
+                                    content, static_cast<std::uint64_t>(row), SipHash(kKey, bytes)};
+                                content = SipHash(kKey, std::as_bytes(std::span(parts)));
+                                return absl::OkStatus();
+                              }));
   const EngramRowFormat& format = table.format;
   const auto hex = [](std::uint64_t value) {
     return absl::StrCat(absl::Hex(value, absl::kZeroPad16));
   };
   const auto name = [](DType dtype) { return ToAbsl(DTypeName(dtype)); };
-  return absl::StrCat(
-      table.name, " ", hex(content), "\nversion 1\nrows ", table.rows, "\nvalues ",
-      format.head_dim, " of ", name(format.dtype), ", a scale of ", name(format.scale_dtype),
-      " for ", format.scale_block, "\nhash ", hex(table.hash_checksum), PlaceLine(table.values),
-      format.scaled() ? PlaceLine(table.scales) : "");
+  return absl::StrCat(table.name, " ", hex(content), "\nversion 1\nrows ", table.rows, "\nvalues ",
+                      format.head_dim, " of ", name(format.dtype), ", a scale of ",
+                      name(format.scale_dtype), " for ", format.scale_block, "\nhash ",
+                      hex(table.hash_checksum), PlaceLine(table.values),
+                      format.scaled() ? PlaceLine(table.scales) : "");
 }
 
 absl::Status CompareWithFile(const TableInFile& table, std::span<const std::byte> segment,
@@ -105,8 +105,8 @@ absl::Status CompareWithFile(const TableInFile& table, std::span<const std::byte
   return VisitSample(table, seed, [&](std::int64_t row, std::span<const std::byte> bytes) {
     const std::byte* const kept = segment.data() + static_cast<std::size_t>(row) * row_bytes;
     if (std::memcmp(kept, bytes.data(), row_bytes) == 0) return absl::OkStatus();
-    return absl::DataLossError(absl::StrCat("the kept table has another row ", row, " than ",
-                                            table.values.file->path()));
+    return absl::DataLossError(
+        absl::StrCat("the kept table has another row ", row, " than ", table.values.file->path()));
   });
 }
 

@@ -8,8 +8,7 @@
 
 namespace engram {
 
-SideBySideTable::SideBySideTable(const EngramRowFormat& format,
-                                 std::unique_ptr<EngramTable> values,
+SideBySideTable::SideBySideTable(const EngramRowFormat& format, std::unique_ptr<EngramTable> values,
                                  std::unique_ptr<EngramTable> scales)
     : format_(format), values_(std::move(values)), scales_(std::move(scales)) {
   CHECK(format.scaled());
@@ -20,8 +19,7 @@ SideBySideTable::SideBySideTable(const EngramRowFormat& format,
 
 absl::Status SideBySideTable::Gather(std::span<const RowCopy> copies, RowSink out) const {
   RETURN_IF_ERROR(values_->Gather(copies, out));
-  return scales_->Gather(copies,
-                         {.data = out.data + format_.value_bytes(), .stride = out.stride});
+  return scales_->Gather(copies, {.data = out.data + format_.value_bytes(), .stride = out.stride});
 }
 
 void SideBySideTable::Prefetch(std::span<const std::int64_t> rows) const {

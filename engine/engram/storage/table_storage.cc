@@ -125,16 +125,6 @@ absl::StatusOr<std::unique_ptr<EngramTable>> OpenNvme(const EngramStorageOptions
   return std::make_unique<SideBySideTable>(source.format, std::move(values), std::move(scales));
 }
 
-std::unique_ptr<EngramTable> Map(const TableSource& source) {
-  const EngramRowFormat& format = source.format;
-  auto values =
-      std::make_unique<MappedTable>(source.values.bytes, source.rows, format.ValuesAlone());
-  if (!format.scaled()) return values;
-  auto scales =
-      std::make_unique<MappedTable>(source.scales.bytes, source.rows, format.ScalesAlone());
-  return std::make_unique<SideBySideTable>(format, std::move(values), std::move(scales));
-}
-
 }  // namespace
 
 TableRegion RegionOf(const TensorInfo* tensor) {
@@ -181,11 +171,21 @@ absl::StatusOr<std::vector<std::unique_ptr<EngramTable>>> OpenTables(
         break;
       }
       default:
-        table = Map(source);
+        table = MapTable(source);
     }
     tables.push_back(std::move(table));
   }
   return tables;
+}
+
+std::unique_ptr<EngramTable> MapTable(const TableSource& source) {
+  const EngramRowFormat& format = source.format;
+  auto values =
+      std::make_unique<MappedTable>(source.values.bytes, source.rows, format.ValuesAlone());
+  if (!format.scaled()) return values;
+  auto scales =
+      std::make_unique<MappedTable>(source.scales.bytes, source.rows, format.ScalesAlone());
+  return std::make_unique<SideBySideTable>(format, std::move(values), std::move(scales));
 }
 
 }  // namespace engram

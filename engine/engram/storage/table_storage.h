@@ -46,4 +46,7 @@ absl::StatusOr<std::vector<std::unique_ptr<EngramTable>>> OpenTables(
     const EngramStorageOptions& options, const PlacementChoice& choice,
     std::span<const TableSource> sources, int readers);
 
+// The table read where the checkpoint has mapped it: the placement "mmap".
+std::unique_ptr<EngramTable> MapTable(const TableSource& source);
+
 }  // namespace engram

@@ -40,8 +40,7 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> Load(const std::string& directory,
   options.scheduler.max_num_seqs = 2;
   options.scheduler.max_num_batched_tokens = 64;
   options.engram_storage.placement = placement;
-  return ModelRuntime::Load(options, testing_support::TokenMapOf(kSource),
-                            [](std::string_view) {});
+  return ModelRuntime::Load(options, testing_support::TokenMapOf(kSource), [](std::string_view) {});
 }
 
 std::vector<float> Logits(const std::string& directory, const std::string& backend,
@@ -104,8 +103,7 @@ TEST(QuantizedTablesTest, ThePlanCountsScalesThatStayInMemory) {
   ASSERT_TRUE(runtime.ok()) << runtime.status();
   const MemoryPlan& plan = (*runtime)->memory_plan();
   EXPECT_EQ(plan.tables_bytes, (4972 + 5344) * (8 + 1));
-  EXPECT_EQ(plan.tables_memory_bytes,
-            (4972 + 5344) + EngramStorageOptions().cache_bytes);
+  EXPECT_EQ(plan.tables_memory_bytes, (4972 + 5344) + EngramStorageOptions().cache_bytes);
   EXPECT_EQ((*runtime)->table_stats()[0].bytes, 4972u * 9);
 }
 
@@ -163,8 +161,7 @@ TEST(QuantizedTablesTest, ScalesOfAnotherShapeOrDType) {
                           (*tensors)[1].bytes.clear();
                         }),
               HasSubstr("'model.layers.1.engram.embed.scale' is e8m0, expected f32 or bf16"));
-  EXPECT_THAT(ErrorWith("values", F8Table,
-                        [](auto* tensors) { (*tensors)[0].dtype = DType::kU8; }),
+  EXPECT_THAT(ErrorWith("values", F8Table, [](auto* tensors) { (*tensors)[0].dtype = DType::kU8; }),
               HasSubstr("'model.layers.1.engram.embed.weight' is u8, expected f32, bf16, f16, i8 "
                         "or f8_e4m3"));
 }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -59,6 +61,18 @@ class MakeProgressLine {
   std::int64_t done_bytes_ = 0;  // of the files before
 };
 
+// By name, those that tables may have.
+const std::map<std::string, DType>& TableDTypes() {
+  static const std::map<std::string, DType> kTypes = [] {
+    std::map<std::string, DType> types;
+    for (const DType dtype : {DType::kF32, DType::kBF16, DType::kF16, DType::kF8E4M3, DType::kI8}) {
+      types.emplace(DTypeName(dtype), dtype);
+    }
+    return types;
+  }();
+  return kTypes;
+}
+
 }  // namespace
 
 void AddMakeCheckpointFlags(CLI::App& command, MakeCheckpointOptions* options) {
@@ -71,6 +85,12 @@ void AddMakeCheckpointFlags(CLI::App& command, MakeCheckpointOptions* options) {
   command.add_option("--out", options->out_directory, "Directory to make; must not exist")
       ->required();
   command.add_option("--seed", options->seed, "Of rows and weights")->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--table-dtype",
+          [options](const std::string& name) { options->table_dtype = TableDTypes().at(name); },
+          "Of the tables' values: bf16, f16, f32, f8_e4m3 or i8; without it, the config's")
+      ->check(CLI::IsMember(TableDTypes()));
   options->threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   command.add_option("--threads", options->threads, "That compute and write the tables")
       ->check(CLI::Range(1, limits::kThreadsMax))
@@ -86,8 +106,7 @@ absl::Status RunMakeCheckpoint(const MakeCheckpointOptions& options) {
     const ShardTensor& table = plan.tables[i];
     std::printf("  layer %d: %lld rows of %d values, %lld bytes each\n",
                 plan.config.engram.layer_ids[i], static_cast<long long>(table.shape[0]),
-                plan.config.engram.head_dim,
-                static_cast<long long>(table.bytes() / table.shape[0]));
+                plan.config.engram.head_dim, static_cast<long long>(plan.row_format.row_bytes()));
   }
   std::fflush(stdout);
   MakeProgressLine line(plan.table_bytes() + plan.weight_bytes());

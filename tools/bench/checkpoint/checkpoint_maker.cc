@@ -89,8 +89,14 @@ absl::Status CopyFile(const std::string& from, const std::string& to) {
       absl::StrCat("cannot copy ", from, " to ", to, ": ", error.message()));
 }
 
-std::string TableFile(const ModelConfig& config, std::size_t index) {
-  return absl::StrCat("model-engram-layer-", config.engram.layer_ids[index], ".safetensors");
+std::string TableFile(const ModelConfig& config, std::size_t index, const char* part) {
+  return absl::StrCat("model-engram-layer-", config.engram.layer_ids[index], part, ".safetensors");
+}
+
+// "….embed.weight" → "….embed.scale"
+std::string ScaleName(const std::string& values_name) {
+  constexpr std::size_t kWeight = sizeof("weight") - 1;
+  return values_name.substr(0, values_name.size() - kWeight) + "scale";
 }
 
 absl::Status WriteFiles(const MakeCheckpointOptions& options, const CheckpointPlan& plan,
@@ -111,13 +117,21 @@ absl::Status WriteFiles(const MakeCheckpointOptions& options, const CheckpointPl
   RETURN_IF_ERROR(WriteDummyShard(directory + "/" + weights_file, plan.weights, plan.weight_stds,
                                   options.seed, report(weights_file)));
   for (std::size_t i = 0; i < plan.tables.size(); ++i) {
-    const ShardTensor& table = plan.tables[i];
-    const std::string file = TableFile(plan.config, i);
-    const RowContent content(options.seed, plan.config.engram.layer_ids[i],
-                             plan.config.engram.head_dim, table.dtype);
-    shards.emplace_back(table.name, file);
+    const RowContent content(options.seed, plan.config.engram.layer_ids[i], plan.row_format);
+    const auto write = [&](const ShardTensor& tensor, const char* part, const FillTensor& fill) {
+      const std::string file = TableFile(plan.config, i, part);
+      shards.emplace_back(tensor.name, file);
+      return WriteTableShard(directory + "/" + file, tensor, fill, options.threads, report(file));
+    };
     RETURN_IF_ERROR(
-        WriteTableShard(directory + "/" + file, table, content, options.threads, report(file)));
+        write(plan.tables[i], "", [&](std::int64_t offset, std::size_t bytes, std::byte* out) {
+          content.FillValues(offset, bytes, out);
+        }));
+    if (plan.scales.empty()) continue;
+    RETURN_IF_ERROR(write(plan.scales[i], "-scales",
+                          [&](std::int64_t offset, std::size_t bytes, std::byte* out) {
+                            content.FillScales(offset, bytes, out);
+                          }));
   }
   return WriteIndex(directory, shards, plan.weight_bytes() + plan.table_bytes());
 }
@@ -125,7 +139,7 @@ absl::Status WriteFiles(const MakeCheckpointOptions& options, const CheckpointPl
 }  // namespace
 
 std::int64_t CheckpointPlan::weight_bytes() const { return SumBytes(weights); }
-std::int64_t CheckpointPlan::table_bytes() const { return SumBytes(tables); }
+std::int64_t CheckpointPlan::table_bytes() const { return SumBytes(tables) + SumBytes(scales); }
 
 absl::StatusOr<CheckpointPlan> PlanCheckpoint(const MakeCheckpointOptions& options) {
   CheckpointPlan plan;
@@ -142,8 +156,14 @@ absl::StatusOr<CheckpointPlan> PlanCheckpoint(const MakeCheckpointOptions& optio
     plan.weights.push_back({.name = spec.name, .dtype = plan.config.dtype, .shape = spec.shape});
     plan.weight_stds.push_back(spec.dummy_std);
   }
+  plan.row_format =
+      MadeFormat(options.table_dtype.value_or(plan.config.dtype), plan.config.engram.head_dim);
   for (const TensorSpec& spec : list.tables) {
-    plan.tables.push_back({.name = spec.name, .dtype = plan.config.dtype, .shape = spec.shape});
+    plan.tables.push_back({.name = spec.name, .dtype = plan.row_format.dtype, .shape = spec.shape});
+    if (!plan.row_format.scaled()) continue;
+    plan.scales.push_back({.name = ScaleName(spec.name),
+                           .dtype = plan.row_format.scale_dtype,
+                           .shape = {spec.shape[0], plan.row_format.scales()}});
   }
   RETURN_IF_ERROR(CheckIsNew(OutPath(options), "remove it or choose another --out"));
   RETURN_IF_ERROR(CheckIsNew(PartialPath(options),

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/model/model_config.h"
+#include "kernels/row_format.h"
 #include "tools/bench/checkpoint/shard_header.h"
 
 namespace engram::bench {
@@ -22,6 +24,7 @@ struct MakeCheckpointOptions {
   std::string out_directory;        // must not exist
   std::uint64_t seed = 0;
   int threads = 1;
+  std::optional<DType> table_dtype{};  // absent: the config's
 };
 
 // What will be written: known before anything is.
@@ -30,7 +33,9 @@ struct CheckpointPlan {
   ModelConfig config;
   std::vector<ShardTensor> weights;
   std::vector<float> weight_stds;   // [weights], TensorSpec::dummy_std
-  std::vector<ShardTensor> tables;  // [Engram layers]
+  std::vector<ShardTensor> tables;  // [Engram layers], values
+  std::vector<ShardTensor> scales;  // [Engram layers], or none
+  EngramRowFormat row_format;
 
   std::int64_t weight_bytes() const;
   std::int64_t table_bytes() const;

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/checkpoint/checkpoint.h"
+#include "engine/engram/storage/table_storage.h"
 #include "engine/model/model_config.h"
 #include "tools/bench/checkpoint/row_content.h"
 
@@ -17,8 +18,8 @@ namespace engram::bench {
 
 struct GeneratedTable {
   int layer_id = 0;
-  const TensorInfo* tensor = nullptr;  // [rows, head_dim], mapped
-  std::string path;                    // of its file
+  TableSource source;              // values and scales, mapped
+  std::vector<std::string> paths;  // of their files, the values' first
   RowContent content;
 };
 

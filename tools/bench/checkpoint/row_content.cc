@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::uint64_t kGamma = 0x9e3779b97f4a7c15;
 constexpr int kValuesPerWord = 8;
+// Of scale 0: beyond the words of all values.
+constexpr std::uint64_t kScaleWord = std::uint64_t{1} << 40;
 
 std::uint64_t Mix(std::uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
@@ -25,7 +27,7 @@ std::uint64_t Hash(std::uint64_t key, std::uint64_t index) {
 }
 
 // An odd integer of at most 8 bits times a power of two: exact in all three.
-std::uint32_t ValueBits(int byte, DType dtype) {
+std::uint32_t FloatBits(int byte, DType dtype) {
   const float value = static_cast<float>(2 * byte - 255) / 4096;
   const auto bits = std::bit_cast<std::uint32_t>(value);
   if (dtype == DType::kF32) return bits;
@@ -35,72 +37,130 @@ std::uint32_t ValueBits(int byte, DType dtype) {
   return (bits >> 16 & 0x8000) | (((bits & 0x7fffffff) - (112u << 23)) >> 13);
 }
 
-// A whole word's values, eight of them, where as many are wanted.
+std::uint32_t ValueBits(int byte, DType dtype) {
+  const auto bits = static_cast<std::uint32_t>(byte);
+  if (dtype == DType::kI8) return std::max(bits, 1u);
+  if (dtype != DType::kF8E4M3) return FloatBits(byte, dtype);
+  const std::uint32_t magnitude = bits & 0x7f;
+  if (magnitude == 0) return bits | 1;
+  return magnitude == 0x7f ? bits - 1 : bits;
+}
+
+std::uint32_t ScaleBits(int byte, DType dtype) {
+  if (dtype == DType::kE8M0) return 111 + static_cast<std::uint32_t>(byte) % 4;
+  return std::bit_cast<std::uint32_t>(static_cast<float>(byte + 1) * 0x1.0p-19f);
+}
+
+template <typename BitsOf>
+std::array<std::uint32_t, 256> BitsOfAllBytes(DType dtype, const BitsOf& bits_of) {
+  std::array<std::uint32_t, 256> bits{};
+  for (int byte = 0; byte < 256; ++byte) bits[byte] = bits_of(byte, dtype);
+  return bits;
+}
+
+// Elements [first, first + count) of a row, each byte of a word one of them. `first_word`: that of
+// element 0.
 template <typename T>
-void FillAs(std::uint64_t row_key, const std::array<std::uint32_t, 256>& values, int first,
-            int count, T* out) {
+void FillAs(std::uint64_t row_key, std::uint64_t first_word,
+            const std::array<std::uint32_t, 256>& bits, int first, int count, std::byte* out) {
   int v = first;
   const int end = first + count;
   while (v < end) {
-    std::uint64_t word = Hash(row_key, static_cast<std::uint64_t>(v / kValuesPerWord));
+    std::uint64_t word = Hash(row_key, first_word + static_cast<std::uint64_t>(v / kValuesPerWord));
     word >>= 8 * (v % kValuesPerWord);
     const int word_end = std::min(end, v / kValuesPerWord * kValuesPerWord + kValuesPerWord);
-    for (; v < word_end; ++v, word >>= 8) *out++ = static_cast<T>(values[word & 0xff]);
+    for (; v < word_end; ++v, word >>= 8, out += sizeof(T)) {
+      const T element = static_cast<T>(bits[word & 0xff]);
+      std::memcpy(out, &element, sizeof(T));
+    }
   }
 }
 
 }  // namespace
 
-bool CanMakeRows(DType dtype) {
-  return dtype == DType::kF32 || dtype == DType::kBF16 || dtype == DType::kF16;
+EngramRowFormat MadeFormat(DType dtype, int head_dim) {
+  EngramRowFormat format = {.dtype = dtype, .head_dim = head_dim};
+  if (dtype == DType::kF8E4M3) {
+    format.scale_block = 32;
+    format.scale_dtype = DType::kE8M0;
+  } else if (dtype == DType::kI8) {
+    format.scale_block = head_dim;
+  }
+  return format;
 }
 
-RowContent::RowContent(std::uint64_t seed, int layer_id, int head_dim, DType dtype)
+bool CanMakeRows(const EngramRowFormat& format) {
+  return IsDecodable(format) && format == MadeFormat(format.dtype, format.head_dim);
+}
+
+RowContent::RowContent(std::uint64_t seed, int layer_id, const EngramRowFormat& format)
     : layer_key_(Hash(Mix(seed + kGamma), static_cast<std::uint64_t>(layer_id))),
-      head_dim_(head_dim),
-      dtype_(dtype),
-      row_bytes_(static_cast<std::size_t>(head_dim) * DTypeBytes(dtype)) {
-  CHECK(CanMakeRows(dtype));
-  CHECK_GT(head_dim, 0);
-  for (int byte = 0; byte < 256; ++byte) values_[byte] = ValueBits(byte, dtype);
+      format_(format),
+      values_({.dtype = format.dtype,
+               .count = format.head_dim,
+               .first_word = 0,
+               .bits = BitsOfAllBytes(format.dtype, ValueBits)}),
+      scales_({.dtype = format.scale_dtype,
+               .count = format.scales(),
+               .first_word = kScaleWord,
+               .bits = BitsOfAllBytes(format.scale_dtype, ScaleBits)}) {
+  CHECK(CanMakeRows(format));
+  CHECK_GT(format.head_dim, 0);
 }
 
-void RowContent::FillValues(std::int64_t row, int first, int count, std::byte* out) const {
+void RowContent::FillRow(const Part& part, std::int64_t row, int first, int count,
+                         std::byte* out) const {
   const std::uint64_t row_key = Hash(layer_key_, static_cast<std::uint64_t>(row));
-  if (dtype_ == DType::kF32) {
-    FillAs(row_key, values_, first, count, reinterpret_cast<std::uint32_t*>(out));
-  } else {
-    FillAs(row_key, values_, first, count, reinterpret_cast<std::uint16_t*>(out));
+  switch (DTypeBytes(part.dtype)) {
+    case 4:
+      return FillAs<std::uint32_t>(row_key, part.first_word, part.bits, first, count, out);
+    case 2:
+      return FillAs<std::uint16_t>(row_key, part.first_word, part.bits, first, count, out);
+    default:
+      return FillAs<std::uint8_t>(row_key, part.first_word, part.bits, first, count, out);
   }
 }
 
-void RowContent::Fill(std::int64_t offset, std::size_t bytes, std::byte* out) const {
-  const std::size_t element = DTypeBytes(dtype_);
+void RowContent::Fill(const Part& part, std::int64_t offset, std::size_t bytes,
+                      std::byte* out) const {
+  const std::size_t element = DTypeBytes(part.dtype);
   CHECK_EQ(static_cast<std::size_t>(offset) % element, 0u);
   CHECK_EQ(bytes % element, 0u);
   std::int64_t value = offset / static_cast<std::int64_t>(element);
   std::int64_t left = static_cast<std::int64_t>(bytes / element);
   while (left > 0) {
-    const auto first = static_cast<int>(value % head_dim_);
-    const auto count = static_cast<int>(std::min<std::int64_t>(head_dim_ - first, left));
-    FillValues(value / head_dim_, first, count, out);
+    const auto first = static_cast<int>(value % part.count);
+    const auto count = static_cast<int>(std::min<std::int64_t>(part.count - first, left));
+    FillRow(part, value / part.count, first, count, out);
     out += static_cast<std::size_t>(count) * element;
     value += count;
     left -= count;
   }
 }
 
-bool RowContent::IsRow(std::int64_t row, const std::byte* found) const {
-  // In pieces that fit on the stack, and are aligned for the widest element.
-  constexpr int kPiece = 256;
-  alignas(std::uint32_t) std::byte expected[kPiece * sizeof(std::uint32_t)];
-  for (int first = 0; first < head_dim_; first += kPiece) {
-    const int count = std::min(kPiece, head_dim_ - first);
-    FillValues(row, first, count, expected);
-    const std::size_t element = DTypeBytes(dtype_);
+void RowContent::FillValues(std::int64_t offset, std::size_t bytes, std::byte* out) const {
+  Fill(values_, offset, bytes, out);
+}
+
+void RowContent::FillScales(std::int64_t offset, std::size_t bytes, std::byte* out) const {
+  CHECK(format_.scaled());
+  Fill(scales_, offset, bytes, out);
+}
+
+bool RowContent::IsPart(const Part& part, std::int64_t row, const std::byte* found) const {
+  constexpr int kPiece = 256;  // elements that fit on the stack
+  std::byte expected[kPiece * sizeof(std::uint32_t)];
+  const std::size_t element = DTypeBytes(part.dtype);
+  for (int first = 0; first < part.count; first += kPiece) {
+    const int count = std::min(kPiece, part.count - first);
+    FillRow(part, row, first, count, expected);
     if (std::memcmp(expected, found + first * element, count * element) != 0) return false;
   }
   return true;
+}
+
+bool RowContent::IsRow(std::int64_t row, const std::byte* found) const {
+  return IsPart(values_, row, found) && IsPart(scales_, row, found + format_.value_bytes());
 }
 
 }  // namespace engram::bench

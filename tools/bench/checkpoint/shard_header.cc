@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 
+// As the format spells it.
+std::string FormatName(DType dtype) {
+  if (dtype == DType::kE8M0) return "F8_E8M0";
+  return absl::AsciiStrToUpper(ToAbsl(DTypeName(dtype)));
+}
+
 }  // namespace
 
 std::int64_t ShardTensor::bytes() const {
@@ -24,7 +30,7 @@ std::string ShardHeader(const std::vector<ShardTensor>& tensors, std::size_t ali
   for (const ShardTensor& tensor : tensors) {
     const std::int64_t begin = end;
     end += tensor.bytes();
-    json[tensor.name] = {{"dtype", absl::AsciiStrToUpper(ToAbsl(DTypeName(tensor.dtype)))},
+    json[tensor.name] = {{"dtype", FormatName(tensor.dtype)},
                          {"shape", tensor.shape},
                          {"data_offsets", {begin, end}}};
   }

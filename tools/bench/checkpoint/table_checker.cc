@@ -2,11 +2,13 @@
 #include "tools/bench/checkpoint/table_checker.h"
 
 #include <algorithm>
+#include <memory>
 #include <random>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "engine/engram/storage/mapped_table.h"
+#include "engine/engram/storage/table_storage.h"
 #include "tools/bench/checkpoint/generated_checkpoint.h"
 
 namespace engram::bench {
@@ -31,18 +33,17 @@ std::vector<std::int64_t> PickRows(std::int64_t table_rows, std::int64_t count,
 }
 
 absl::Status WrongRow(const GeneratedTable& table, std::int64_t row) {
-  const std::size_t offset = static_cast<std::size_t>(row) * table.content.row_bytes();
+  const std::size_t offset = static_cast<std::size_t>(row) * table.content.format().value_bytes();
+  const std::string scale = table.content.format().scaled() ? " or its scales" : "";
   return absl::DataLossError(
-      absl::StrCat(table.path, ": layer ", table.layer_id, ", row ", row, " of ",
-                   table.tensor->shape[0], " (byte ", offset, " of tensor '", table.tensor->name,
-                   "') is not what the formula gives; make the checkpoint again"));
+      absl::StrCat(absl::StrJoin(table.paths, ", "), ": layer ", table.layer_id, ", row ", row,
+                   " of ", table.source.rows, " (byte ", offset, " of tensor '", table.source.name,
+                   "'", scale, ") is not what the formula gives; make the checkpoint again"));
 }
 
 absl::Status CheckRows(const GeneratedTable& table, const std::vector<std::int64_t>& rows) {
   const std::size_t row_bytes = table.content.row_bytes();
-  const MappedTable mapped(
-      table.tensor->bytes, table.tensor->shape[0],
-      {.dtype = table.tensor->dtype, .head_dim = static_cast<int>(table.tensor->shape[1])});
+  const std::unique_ptr<EngramTable> mapped = MapTable(table.source);
   std::vector<std::byte> out(kRowsAtOnce * row_bytes);
   std::vector<RowCopy> copies;
   for (std::size_t first = 0; first < rows.size(); first += kRowsAtOnce) {
@@ -51,7 +52,7 @@ absl::Status CheckRows(const GeneratedTable& table, const std::vector<std::int64
     for (std::size_t i = 0; i < count; ++i) {
       copies.push_back({.row = rows[first + i], .to = static_cast<std::int64_t>(i)});
     }
-    RETURN_IF_ERROR(mapped.Gather(copies, {.data = out.data(), .stride = row_bytes}));
+    RETURN_IF_ERROR(mapped->Gather(copies, {.data = out.data(), .stride = row_bytes}));
     for (const RowCopy& copy : copies) {
       if (!table.content.IsRow(copy.row, out.data() + copy.to * row_bytes)) {
         return WrongRow(table, copy.row);
@@ -68,7 +69,7 @@ absl::StatusOr<std::vector<CheckedTable>> CheckTables(const std::string& directo
   ASSIGN_OR_RETURN(const GeneratedCheckpoint opened, OpenGenerated(directory));
   std::vector<CheckedTable> checked;
   for (const GeneratedTable& table : opened.tables) {
-    const std::int64_t table_rows = table.tensor->shape[0];
+    const std::int64_t table_rows = table.source.rows;
     const std::vector<std::int64_t> picked = PickRows(table_rows, rows, pick_seed);
     RETURN_IF_ERROR(CheckRows(table, picked));
     checked.push_back({.layer_id = table.layer_id,

@@ -32,11 +32,11 @@ using AlignedMemory = std::unique_ptr<std::byte[], Free>;
 class ShardWriter {
  public:
   ShardWriter(const DirectFile* file, std::string header, std::int64_t data_bytes,
-              const RowContent* content, const WriteProgress* progress)
+              const FillTensor* fill, const WriteProgress* progress)
       : file_(file),
         header_(std::move(header)),
         end_(static_cast<std::int64_t>(header_.size()) + data_bytes),
-        content_(content),
+        fill_(fill),
         progress_(progress) {}
 
   // Writes chunks until there are none left, or until one thread has failed.
@@ -68,7 +68,7 @@ class ShardWriter {
       out += count;
       at += count;
     }
-    content_->Fill(at - header_bytes, static_cast<std::size_t>(end - at), out);
+    (*fill_)(at - header_bytes, static_cast<std::size_t>(end - at), out);
     const auto bytes = static_cast<std::size_t>(end - begin);
     const std::size_t whole = (bytes + kDirectAlignment - 1) / kDirectAlignment * kDirectAlignment;
     std::memset(memory + bytes, 0, whole - bytes);
@@ -90,7 +90,7 @@ class ShardWriter {
   const DirectFile* const file_;
   const std::string header_;
   const std::int64_t end_;  // of the file
-  const RowContent* const content_;
+  const FillTensor* const fill_;
   const WriteProgress* const progress_;
 
   std::atomic<std::int64_t> next_{0};
@@ -104,15 +104,12 @@ class ShardWriter {
 }  // namespace
 
 absl::Status WriteTableShard(const std::string& path, const ShardTensor& tensor,
-                             const RowContent& content, int threads,
-                             const WriteProgress& progress) {
+                             const FillTensor& fill, int threads, const WriteProgress& progress) {
   CHECK_GT(threads, 0);
-  CHECK_EQ(tensor.shape.size(), 2u);
-  CHECK_EQ(static_cast<std::size_t>(tensor.bytes()), tensor.shape[0] * content.row_bytes());
   const std::string header = ShardHeader({tensor}, kDirectAlignment);
   const std::int64_t bytes = static_cast<std::int64_t>(header.size()) + tensor.bytes();
   ASSIGN_OR_RETURN(const DirectFile file, DirectFile::Create(path, bytes));
-  ShardWriter writer(&file, header, tensor.bytes(), &content, &progress);
+  ShardWriter writer(&file, header, tensor.bytes(), &fill, &progress);
   std::vector<std::thread> helpers;
   for (int i = 1; i < threads; ++i) helpers.emplace_back([&] { writer.Run(); });
   writer.Run();

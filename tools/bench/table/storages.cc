@@ -36,12 +36,7 @@ absl::StatusOr<OpenedTable> OpenTable(const std::string& storage, const std::str
   options.cache_bytes = cache_bytes;
   OpenedTable opened;
   ASSIGN_OR_RETURN(opened.checkpoint, OpenGenerated(directory));
-  const TensorInfo& tensor = *opened.checkpoint.tables.at(layer_index).tensor;
-  const TableSource source = {
-      .rows = tensor.shape[0],
-      .format = {.dtype = tensor.dtype, .head_dim = static_cast<int>(tensor.shape[1])},
-      .values = RegionOf(&tensor),
-      .name = tensor.name};
+  const TableSource& source = opened.checkpoint.tables.at(layer_index).source;
   const auto begin = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(const PlacementChoice choice,
                    PlaceTables(options, {&source, 1}, AvailableMemoryBytes()));

@@ -71,10 +71,10 @@ class TableBench {
           tables.front().layer_id, ", its last ", tables.back().layer_id));
     }
     layer_index_ = static_cast<int>(found - tables.begin());
-    path_ = found->path;
+    paths_ = found->paths;
     report_.directory = options_.directory;
     report_.layer_id = found->layer_id;
-    report_.table_rows = found->tensor->shape[0];
+    report_.table_rows = found->source.rows;
     report_.row_bytes = static_cast<std::int64_t>(found->content.row_bytes());
     if (options_.text_path.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(TextTokens text,
@@ -109,7 +109,7 @@ class TableBench {
   absl::Status MeasureDrive() {
     Say("limit: drive");
     const absl::StatusOr<DiskRate> sequential =
-        MeasureSequentialReads(path_, /*threads=*/2, options_.seconds);
+        MeasureSequentialReads(paths_.front(), /*threads=*/2, options_.seconds);
     if (absl::IsUnimplemented(sequential.status())) {
       report_.notes.push_back(Message(sequential.status()));
       return absl::OkStatus();
@@ -121,8 +121,9 @@ class TableBench {
       for (const int batch : options_.batches) {
         double& rate = limits.disk_reads_per_s[DiskDepth(threads, batch)];
         if (rate > 0) continue;
-        ASSIGN_OR_RETURN(const DiskRate disk,
-                         MeasureRandomReads(path_, DiskDepth(threads, batch), options_.seconds));
+        ASSIGN_OR_RETURN(
+            const DiskRate disk,
+            MeasureRandomReads(paths_.front(), DiskDepth(threads, batch), options_.seconds));
         rate = disk.reads_per_s;
         limits.disk_way = disk.way;
       }
@@ -134,8 +135,12 @@ class TableBench {
   absl::StatusOr<std::string> PrepareCache(const std::string& storage, CacheState state) {
     if (SourceOf(storage) != RowsComeFrom::kPageCache) return "";
     if (state == CacheState::kCold) {
-      RETURN_IF_ERROR(DropFromCache(path_));
-      ASSIGN_OR_RETURN(const double share, CachedShare(path_));
+      double share = 0;
+      for (const std::string& path : paths_) {
+        RETURN_IF_ERROR(DropFromCache(path));
+        ASSIGN_OR_RETURN(const double cached, CachedShare(path));
+        share = std::max(share, cached);
+      }
       if (share <= kCachedShareMax) return "";
       return absl::StrFormat(
           "%s, cold: left out; %.0f %% of the file stays in the page cache, "
@@ -148,8 +153,12 @@ class TableBench {
           1e-9 * static_cast<double>(TableBytes()), 100 * share);
     };
     if (TableBytes() > FreeMemoryBytes()) return too_big(0);
-    RETURN_IF_ERROR(BringIntoCache(path_));
-    ASSIGN_OR_RETURN(const double share, CachedShare(path_));
+    double share = 1;
+    for (const std::string& path : paths_) {
+      RETURN_IF_ERROR(BringIntoCache(path));
+      ASSIGN_OR_RETURN(const double cached, CachedShare(path));
+      share = std::min(share, cached);
+    }
     return share >= kCachedShareMin ? "" : too_big(share);
   }
 
@@ -161,7 +170,7 @@ class TableBench {
   // if it does not fit.
   absl::Status Load(const std::string& storage) {
     Say(absl::StrFormat("%s: loading %.2f GB", storage, 1e-9 * static_cast<double>(TableBytes())));
-    RETURN_IF_ERROR(DropFromCache(path_));
+    for (const std::string& path : paths_) RETURN_IF_ERROR(DropFromCache(path));
     absl::StatusOr<OpenedTable> opened = Open(storage);
     if (absl::IsResourceExhausted(opened.status())) {
       report_.notes.push_back(absl::StrCat(storage, ": left out; ", Message(opened.status())));
@@ -262,7 +271,7 @@ class TableBench {
 
   const TableOptions& options_;
   int layer_index_ = 0;
-  std::string path_;
+  std::vector<std::string> paths_;  // of the table's files, the values' first
   std::optional<TextTokens> text_;
   std::optional<OpenedTable> loaded_;  // of a storage that keeps the table in memory
   TableReport report_;

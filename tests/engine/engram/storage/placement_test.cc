@@ -106,8 +106,7 @@ TEST(PlacementTest, ScalesOfADriveTableTakeMemory) {
   PlacementFacts facts = OnDisk(100, 20);
   facts.scales_bytes = 3 * kGiB;
   for (const EngramPlacement placement : {EngramPlacement::kNvme, EngramPlacement::kAuto}) {
-    const PlacementChoice choice =
-        Choose({.placement = placement, .cache_bytes = 8 * kGiB}, facts);
+    const PlacementChoice choice = Choose({.placement = placement, .cache_bytes = 8 * kGiB}, facts);
     EXPECT_EQ(choice.placement, EngramPlacement::kNvme);
     EXPECT_EQ(choice.tables_bytes, 3 * kGiB);
     EXPECT_EQ(choice.cache_bytes, 6 * kGiB) << "half of what is left of 15 GiB";

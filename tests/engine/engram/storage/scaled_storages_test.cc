@@ -97,13 +97,15 @@ TEST_P(ScaledStorages, ManyThreadsAtOnce) {
   for (std::thread& thread : threads) thread.join();
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, ScaledStorages,
-    testing::Values(Storage{"Mapped", EngramPlacement::kMapped}, Storage{"Ram", EngramPlacement::kRam},
-                    Storage{"Kept", EngramPlacement::kRam, 0, /*kept=*/true},
-                    Storage{"Nvme", EngramPlacement::kNvme},
-                    Storage{"NvmeCached", EngramPlacement::kNvme, 64 << 10}),
-    [](const testing::TestParamInfo<Storage>& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, ScaledStorages,
+                         testing::Values(Storage{"Mapped", EngramPlacement::kMapped},
+                                         Storage{"Ram", EngramPlacement::kRam},
+                                         Storage{"Kept", EngramPlacement::kRam, 0, /*kept=*/true},
+                                         Storage{"Nvme", EngramPlacement::kNvme},
+                                         Storage{"NvmeCached", EngramPlacement::kNvme, 64 << 10}),
+                         [](const testing::TestParamInfo<Storage>& info) {
+                           return info.param.name;
+                         });
 
 }  // namespace
 }  // namespace engram

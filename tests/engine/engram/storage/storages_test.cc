@@ -46,8 +46,7 @@ std::vector<Storage> Storages() {
       {"Ram", [](const TableOnDisk& disk) { return Take(RamTable::Load(disk.InFile(), {})); }},
       {"RamSmallPages",
        [](const TableOnDisk& disk) {
-         return Take(
-             RamTable::Load(disk.InFile(), {.huge_pages = HugePages::kOff, .threads = 1}));
+         return Take(RamTable::Load(disk.InFile(), {.huge_pages = HugePages::kOff, .threads = 1}));
        }},
       {"RamCopy",
        [](const TableOnDisk& disk) {

@@ -104,6 +104,38 @@ TEST(CheckpointMakerTest, EveryRowIsTheFormulas) {
   EXPECT_EQ(some->at(0).checked, 100);
 }
 
+// Rows of 8 values and a scale; the tables are two shards each.
+TEST(CheckpointMakerTest, QuantizedTablesAreLoadedAndChecked) {
+  for (const auto& [dtype, row_bytes] :
+       {std::pair(DType::kF8E4M3, 8 + 1), std::pair(DType::kI8, 8 + 4)}) {
+    const std::string out = NewDirectory("quantized");
+    MakeCheckpointOptions made = Options(out);
+    made.table_dtype = dtype;
+    const absl::Status status = Make(made);
+    ASSERT_TRUE(status.ok()) << status;
+    const auto checked = CheckTables(out, 1'000'000, 0);
+    ASSERT_TRUE(checked.ok()) << checked.status();
+    EXPECT_EQ(checked->at(1).checked, 5344);
+    ModelRuntimeOptions options;
+    options.model_directory = out;
+    options.backend = "cpu";
+    options.scheduler.max_num_seqs = 2;
+    options.scheduler.max_num_batched_tokens = 32;
+    const auto runtime = ModelRuntime::Load(
+        options, BuildTokenMap(TokenSources(**Tokenizer::Load(out))), [](std::string_view) {});
+    ASSERT_TRUE(runtime.ok()) << runtime.status();
+    EXPECT_EQ((*runtime)->memory_plan().tables_bytes, (4972 + 5344) * row_bytes);
+    {
+      std::fstream file(out + "/model-engram-layer-3-scales.safetensors",
+                        std::ios::binary | std::ios::in | std::ios::out);
+      file.seekp(4096 + 5000 * (row_bytes - 8));
+      file.put('\x05');
+    }
+    EXPECT_THAT(Message(CheckTables(out, 1'000'000, 0).status()),
+                HasSubstr("model-engram-layer-3-scales.safetensors: layer 3, row 5000"));
+  }
+}
+
 TEST(CheckpointMakerTest, AWrongByteIsFoundAndNamed) {
   const std::string out = NewDirectory("wrong");
   ASSERT_TRUE(Make(Options(out)).ok());

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/bench/checkpoint/direct_file.h"
+#include "tools/bench/checkpoint/row_content.h"
 #include "tools/bench/checkpoint/shard_header.h"
 #include "tools/bench/checkpoint/table_writer.h"
 
@@ -41,16 +42,28 @@ TEST(ShardHeaderTest, PlacesTensorsSideBySideAndTheFirstOnAMultiple) {
   EXPECT_EQ(parsed->at(1).bytes.size(), 20u);
 }
 
+TEST(ShardHeaderTest, NamesQuantizedDTypesAsTheFormatDoes) {
+  std::string file = ShardHeader({{"v", DType::kF8E4M3, {3, 4}}, {"s", DType::kE8M0, {3, 1}}}, 8);
+  file.append(15, 'x');
+  const auto parsed = ParseSafetensors(std::as_bytes(std::span(file)));
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->at(0).dtype, DType::kF8E4M3);
+  EXPECT_EQ(parsed->at(1).dtype, DType::kE8M0);
+}
+
 class TableShardTest : public testing::TestWithParam<int> {};
 
 // Rows that end within the first chunk, at the end of one, and some chunks on.
 TEST_P(TableShardTest, HoldsTheTableWhateverTheThreads) {
   for (const std::int64_t rows : {1, 1000, 52'000, 400'000}) {
     const std::string path = NewPath("table.safetensors");
-    const RowContent content(9, 2, 20, DType::kBF16);
+    const RowContent content(9, 2, MadeFormat(DType::kBF16, 20));
+    const FillTensor fill = [&](std::int64_t offset, std::size_t bytes, std::byte* out) {
+      content.FillValues(offset, bytes, out);
+    };
     std::int64_t reported = 0;
     const absl::Status status =
-        WriteTableShard(path, {"the.table", DType::kBF16, {rows, 20}}, content, GetParam(),
+        WriteTableShard(path, {"the.table", DType::kBF16, {rows, 20}}, fill, GetParam(),
                         [&](std::int64_t bytes) { reported = bytes; });
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_GT(reported, rows * 40);

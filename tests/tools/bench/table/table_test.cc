@@ -122,7 +122,7 @@ TEST(GatherRunTest, AWrongRowIsAnErrorThatNamesIt) {
   const auto opened = OpenTable("mmap", Generated(), 0, 0);
   ASSERT_TRUE(opened.ok()) << opened.status();
   // The rows that another seed would have given.
-  const RowContent other(99, 1, 8, DType::kF32);
+  const RowContent other(99, 1, MadeFormat(DType::kF32, 8));
   RowBatches batches = RandomBatches(4972, 1, 1, 0);
   batches.copies[0].row = 77;
   const auto result = RunGather(*opened->table, other, {batches}, {.repeat = false});
