@@ -2,7 +2,6 @@
 #include "engine/engram/storage/kept_table.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -11,6 +10,7 @@
 #include "base/strings.h"
 #include "engine/engram/storage/row_copies.h"
 #include "engine/engram/storage/segment_identity.h"
+#include "engine/engram/storage/table_check.h"
 #include "engine/engram/storage/table_loader.h"
 
 namespace engram {
@@ -26,10 +26,6 @@ absl::StatusOr<Descriptor> Fill(const TableInFile& table, const TablePlace& plac
   return UnsealedMemory::Seal(std::move(memory));
 }
 
-std::uint64_t SeedOfNow() {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& keeper,
@@ -43,13 +39,12 @@ absl::StatusOr<std::unique_ptr<KeptTable>> KeptTable::Open(const KeeperClient& k
     ASSIGN_OR_RETURN(segment, Fill(table, place, options));
   }
   ASSIGN_OR_RETURN(SealedMapping mapping, SealedMapping::Map(*segment, place.bytes));
-  if (found) {
-    const std::span<const std::byte> rows = mapping.bytes().subspan(place.begin);
-    RETURN_IF_ERROR(CompareWithFile(table, rows, SeedOfNow()));
-  } else if (const absl::Status kept = keeper.Keep(identity, place.bytes, *segment); !kept.ok()) {
-    LOG_WARNING("engram table {}: used, but not kept: {}", table.name, Message(kept));
-  }
   std::unique_ptr<KeptTable> kept(new KeptTable(std::move(mapping), place.begin, table));
+  RETURN_IF_ERROR(CheckTable(*kept, table));
+  if (!found) {
+    const absl::Status left = keeper.Keep(identity, place.bytes, *segment);
+    if (!left.ok()) LOG_WARNING("engram table {}: used, not kept: {}", table.name, Message(left));
+  }
   kept->LogPages(found ? "found with the table keeper" : "read, and left with the table keeper");
   return kept;
 }

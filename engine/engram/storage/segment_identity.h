@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Under which name a table is kept: everything that two tables must have in common for one to stand
 // in for the other. A table of other weights, another shape or another hash has another name and is
-// not found; and who finds one compares it with the file before using it.
+// not found; and who finds one compares it with the file before using it (table_check.h).
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,10 +15,5 @@ namespace engram {
 // file's size and time, and a checksum of the table's first, last and about a thousand other rows.
 // Reads these from the files.
 absl::StatusOr<std::string> SegmentIdentity(const TableInFile& table);
-
-// Compares about a thousand rows of `segment`, [rows, format], with the files, others for each
-// `seed`. DataLoss names the first row that differs.
-absl::Status CompareWithFile(const TableInFile& table, std::span<const std::byte> segment,
-                             std::uint64_t seed);
 
 }  // namespace engram

@@ -13,6 +13,7 @@
 #include "engine/engram/storage/nvme_table.h"
 #include "engine/engram/storage/ram_table.h"
 #include "engine/engram/storage/side_by_side_table.h"
+#include "engine/engram/storage/table_check.h"
 #include "engine/engram/storage/table_file.h"
 #include "engine/engram/storage/table_in_file.h"
 
@@ -100,7 +101,9 @@ absl::StatusOr<std::unique_ptr<EngramTable>> OpenRam(const EngramStorageOptions&
     if (kept.ok()) return kept;
     LOG_WARNING("{}; this server reads a copy of its own", Message(kept.status()));
   }
-  return RamTable::Load(open.table, ram);
+  ASSIGN_OR_RETURN(std::unique_ptr<EngramTable> loaded, RamTable::Load(open.table, ram));
+  RETURN_IF_ERROR(CheckTable(*loaded, open.table));
+  return loaded;
 }
 
 // Of a scaled table the scales, a few percent of it, are read into memory, so that a row is one
@@ -118,11 +121,17 @@ absl::StatusOr<std::unique_ptr<EngramTable>> OpenNvme(const EngramStorageOptions
                        .queue_depth = options.queue_depth,
                        .threads = options.threads > 0 ? options.threads : kReadThreads,
                        .cache_bytes = static_cast<std::size_t>(cache_bytes)}));
-  if (!source.format.scaled()) return values;
+  if (!source.format.scaled()) {
+    RETURN_IF_ERROR(CheckTable(*values, open.table));
+    return values;
+  }
   LOG_INFO("engram table: its values stay on the drive, its scales are read into memory");
   ASSIGN_OR_RETURN(std::unique_ptr<EngramTable> scales,
                    RamTable::Load(open.table.ScalesAlone(), RamOptions(options)));
-  return std::make_unique<SideBySideTable>(source.format, std::move(values), std::move(scales));
+  auto table =
+      std::make_unique<SideBySideTable>(source.format, std::move(values), std::move(scales));
+  RETURN_IF_ERROR(CheckTable(*table, open.table));
+  return table;
 }
 
 }  // namespace

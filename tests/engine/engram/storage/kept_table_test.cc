@@ -122,7 +122,7 @@ TEST(KeptTable, WrongRowsUnderTheRightNameAreRefused) {
   ASSERT_TRUE(KeeperClient(SocketPath()).Keep(*identity, bytes, *sealed).ok());
   const absl::Status status = Open(disk.InFile()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("another row"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("is another in ram than in "));
 }
 
 TEST(KeptTable, WithoutAKeeperTheErrorSaysSo) {
