@@ -98,6 +98,7 @@ def test_a_table_on_a_drive_tells_of_its_reads():
             assert engram_metrics(server)["engram_table_bytes", layer, "nvme"] > 0
             assert first["engram_disk_reads_total", layer, ""] > 0
             assert first["engram_disk_read_seconds_total", layer, ""] > 0
-            # The same tokens again: their rows are in the cache.
-            assert second["engram_disk_reads_total", layer, ""] == 0
+            # The same tokens again: their rows are in the cache. But for those of the last one, which nobody
+            # computes: the table hears of it all the same, and may read while the first answer is on its way.
+            assert second["engram_disk_reads_total", layer, ""] <= LOOKUPS
             assert second["engram_row_cache_hits_total", layer, ""] > 0
