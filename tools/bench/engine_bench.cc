@@ -49,7 +49,7 @@ struct Flags {
   std::string engram_config = "{}";
   std::string text;
   bool prefetch = true;
-  int repeat = 5;
+  std::vector<int> repeats = {5};
   std::string json_file;
 };
 
@@ -77,7 +77,9 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags* flags) {
       ->check(CLI::ExistingFile);
   // CLI11 takes on/off, true/false, 1/0.
   app.add_option("--prefetch", flags->prefetch, "off: rows are gathered at the layer");
-  app.add_option("--repeat", flags->repeat, "Runs; the median is reported")
+  app.add_option("--repeat", flags->repeats,
+                 "Runs; the median is reported. One number, or a list as --batch")
+      ->delimiter(',')
       ->check(CLI::PositiveNumber);
   app.add_option("--json", flags->json_file, "Also write the results here");
   try {
@@ -235,10 +237,11 @@ std::string ProcessorName() {
   return "unknown";
 }
 
-nlohmann::json RunBatch(const Flags& flags, int batch, Bench* bench) {
+nlohmann::json RunBatch(const Flags& flags, int batch, int repeat, Bench* bench) {
   std::map<bool, Runs> runs;  // by whether there are lookups
-  for (int run = 0; run < flags.repeat; ++run) {
-    for (const bool engram : {true, false}) {
+  for (int run = 0; run < repeat; ++run) {
+    // Whoever goes first finds other things in the caches: in turns.
+    for (const bool engram : {run % 2 == 0, run % 2 != 0}) {
       if (flags.engram == (engram ? "off" : "on")) continue;
       runs[engram].prefill.push_back(bench->PrefillTokensPerSecond(batch, run, engram));
       runs[engram].decode.push_back(bench->DecodeTokensPerSecond(batch, run, engram));
@@ -255,6 +258,7 @@ nlohmann::json RunBatch(const Flags& flags, int batch, Bench* bench) {
                     {"prompt_len", flags.prompt_len},
                     {"output_len", flags.output_len},
                     {"engram", engram},
+                    {"repeat", repeat},
                     {"prefill_tokens_per_s", ToJson(p)},
                     {"decode_tokens_per_s", ToJson(d)}});
   }
@@ -278,10 +282,13 @@ int Run(const Flags& flags) {
     return 1;
   }
   nlohmann::json rows = nlohmann::json::array();
-  std::printf("%6s %8s %6s %30s %30s   tokens/s: median (min – max of %d)\n", "batch", "prompt",
-              "engram", "prefill", "decode", flags.repeat);
-  for (const int batch : flags.batches) {
-    for (nlohmann::json& row : RunBatch(flags, batch, &*bench)) rows.push_back(std::move(row));
+  std::printf("%6s %8s %6s %30s %30s   tokens/s: median (min – max)\n", "batch", "prompt", "engram",
+              "prefill", "decode");
+  for (std::size_t i = 0; i < flags.batches.size(); ++i) {
+    const int repeat = flags.repeats[i % flags.repeats.size()];
+    for (nlohmann::json& row : RunBatch(flags, flags.batches[i], repeat, &*bench)) {
+      rows.push_back(std::move(row));
+    }
   }
   const ModelRuntime& runtime = bench->runtime();
   const EngramPrefetchStats stats = runtime.prefetch_stats();
@@ -293,7 +300,6 @@ int Run(const Flags& flags) {
                               {"tables", runtime.memory_plan().tables_storage},
                               {"text", flags.text},
                               {"prefetch", flags.prefetch},
-                              {"repeat", flags.repeat},
                               {"lookups", stats.lookups},
                               {"gather_s", static_cast<double>(stats.gather_ns) / 1e9},
                               {"stall_s", static_cast<double>(stats.stall_ns) / 1e9},
