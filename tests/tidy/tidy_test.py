@@ -73,6 +73,8 @@ FORBIDDEN = [
     (r"\bstd::regex\b", "std::regex overflows the stack on long input: use PCRE2"),
     (r"\bTODO\b|\bFIXME\b|\bXXX\b", "finish it, or file an issue"),
     (r"(?<![\w.])throw\b\s+[\w:]", "we throw no exceptions"),
+    (r"std::ranges::(unique|remove|remove_if|partition|stable_partition|rotate|search|find_end|equal_range|subrange)\b",
+     "clang 14 cannot read libstdc++ 12's subrange: use the algorithm of std"),
     (r"\bGTEST_SKIP\b|\bDISABLED_", "a test that does not run tests nothing"),
 ]
 

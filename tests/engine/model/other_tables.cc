@@ -124,9 +124,9 @@ std::string WriteWithTables(const std::string& source, const std::string& name,
   std::filesystem::copy_file(source + "/config.json", directory + "/config.json",
                              std::filesystem::copy_options::overwrite_existing);
   std::vector<TensorToWrite> tensors = TensorsOf(source, make);
-  const auto scales = std::ranges::stable_partition(tensors, std::not_fn(IsScale));
-  const std::vector<TensorToWrite> second(scales.begin(), scales.end());
-  tensors.erase(scales.begin(), scales.end());
+  const auto scales = std::stable_partition(tensors.begin(), tensors.end(), std::not_fn(IsScale));
+  const std::vector<TensorToWrite> second(scales, tensors.end());
+  tensors.erase(scales, tensors.end());
   nlohmann::json places = nlohmann::json::object();
   const auto write = [&](const std::string& file, const std::vector<TensorToWrite>& shard) {
     if (shard.empty()) return;

@@ -42,26 +42,21 @@ def hold(binary, model, config, flags, count):
             return list(pool.map(lambda seed: converse(server, seed), range(count)))
 
 
-def compare(binary, memory, drive, count, say):
+def compare(binary, model, count, say):
     """Markdown lines, and whether all were equal."""
-    lines, same = [], True
-    small_cache = {"placement": "nvme", "cache_bytes": "1MiB"}
-    for model in sorted({memory, drive}):
-        configs = [{"placement": "mmap"}, {"placement": "nvme"}, small_cache]
-        if model == memory:
-            configs.insert(0, {"placement": "ram"})
-        reference = None
-        for config in configs:
-            for flags in ([], ["--engram-prefetch", "off"]):
-                name = " ".join([json.dumps(config), *flags])
-                say(f"conversations: {name}")
-                answers = hold(binary, model, config, flags, count)
-                if reference is None:
-                    reference, first = answers, name
-                    continue
-                differ = sum(ours != theirs for ours, theirs in zip(answers, reference))
-                same &= differ == 0
-                lines.append(f"- {name}: {differ} of {count} conversations differ from {first}")
-        tokens = sum(len(answer) for answer in reference)
-        lines.append(f"- {tokens} tokens in each, {len(set(map(tuple, reference)))} different conversations")
+    lines, same, reference, first = [], True, None, None
+    for config in ({"placement": "ram"}, {"placement": "mmap"}, {"placement": "nvme"},
+                   {"placement": "nvme", "cache_bytes": "1MiB"}):
+        for flags in ([], ["--engram-prefetch", "off"]):
+            name = " ".join([json.dumps(config), *flags])
+            say(f"conversations: {name}")
+            answers = hold(binary, model, config, flags, count)
+            if reference is None:
+                reference, first = answers, name
+                continue
+            differ = sum(ours != theirs for ours, theirs in zip(answers, reference))
+            same &= differ == 0
+            lines.append(f"- {name}: {differ} of {count} conversations differ from {first}")
+    tokens = sum(len(answer) for answer in reference)
+    lines.append(f"- {tokens} tokens in each, {len(set(map(tuple, reference)))} different conversations")
     return lines, same
