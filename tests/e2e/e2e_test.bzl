@@ -22,5 +22,8 @@ def e2e_test(name, data):
             "//proto/engram/v1:generation.proto",
             "//server:engram-server",
         ],
-        tags = ["e2e"],
+        tags = [
+            "e2e",
+            "notsan",
+        ],
     )
