@@ -54,7 +54,7 @@ std::string SafetensorsFile(const std::vector<TensorToWrite>& tensors) {
   std::string file = SafetensorsFile(header + "}", end);
   char* to = file.data() + file.size() - end;
   for (const TensorToWrite& tensor : tensors) {
-    std::memcpy(to, tensor.bytes.data(), tensor.bytes.size());
+    if (!tensor.bytes.empty()) std::memcpy(to, tensor.bytes.data(), tensor.bytes.size());
     to += Bytes(tensor);
   }
   return file;
