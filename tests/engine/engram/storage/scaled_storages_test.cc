@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables whose values and scales are two tensors in two files: every storage puts the same rows
 // together, opened as the server opens them.
-#include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/engram/storage/table_storage.h"
@@ -17,6 +15,7 @@ namespace {
 
 using testing_support::ExpectAllKindsOfRows;
 using testing_support::ExpectRows;
+using testing_support::ExpectRowsOnManyThreads;
 using testing_support::RandomIds;
 using testing_support::RunningKeeper;
 using testing_support::SocketPath;
@@ -83,18 +82,7 @@ TEST_P(ScaledStorages, ATableOfManyPieces) {
 TEST_P(ScaledStorages, ManyThreadsAtOnce) {
   const TableOnDisk disk(20'011, kF8);
   const auto table = Open(GetParam(), disk);
-  std::vector<std::thread> threads;
-  for (unsigned t = 0; t < 8; ++t) {
-    threads.emplace_back([&, t] {
-      for (unsigned i = 0; i < 6; ++i) {
-        std::vector<std::int64_t> ids = RandomIds(disk.rows(), 300, 100 * t + i);
-        if (i % 2 == 0) std::sort(ids.begin(), ids.end());
-        if (i % 3 == 0) table->Prefetch(RandomIds(disk.rows(), 200, 100 * t + i + 1));
-        ExpectRows(*table, disk, ids);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  ExpectRowsOnManyThreads(*table, disk);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ScaledStorages,

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every storage gives the bytes that lie in the file, whatever is asked for, however many ask.
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/engram/storage/mapped_table.h"
@@ -18,6 +16,7 @@ namespace {
 
 using testing_support::ExpectAllKindsOfRows;
 using testing_support::ExpectRows;
+using testing_support::ExpectRowsOnManyThreads;
 using testing_support::RandomIds;
 using testing_support::TableOnDisk;
 
@@ -94,18 +93,7 @@ TEST_P(StoragesTest, PrefetchChangesNothing) {
 TEST_P(StoragesTest, ManyThreadsAtOnce) {
   const TableOnDisk disk(20'011, {.dtype = DType::kBF16, .head_dim = 80});
   const auto table = GetParam().open(disk);
-  std::vector<std::thread> threads;
-  for (unsigned t = 0; t < 8; ++t) {
-    threads.emplace_back([&, t] {
-      for (unsigned i = 0; i < 6; ++i) {
-        std::vector<std::int64_t> ids = RandomIds(disk.rows(), 300, 100 * t + i);
-        if (i % 2 == 0) std::sort(ids.begin(), ids.end());
-        if (i % 3 == 0) table->Prefetch(RandomIds(disk.rows(), 200, 100 * t + i + 1));
-        ExpectRows(*table, disk, ids);
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  ExpectRowsOnManyThreads(*table, disk);
 }
 
 TEST_P(StoragesTest, ARowThatIsNotThereEndsTheProcess) {

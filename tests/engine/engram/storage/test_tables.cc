@@ -139,6 +139,21 @@ void ExpectAllKindsOfRows(const EngramTable& table, const TableOnDisk& disk) {
   ExpectRows(table, disk, ids);
 }
 
+void ExpectRowsOnManyThreads(const EngramTable& table, const TableOnDisk& disk) {
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (unsigned i = 0; i < 6; ++i) {
+        std::vector<std::int64_t> ids = RandomIds(disk.rows(), 300, 100 * t + i);
+        if (i % 2 == 0) std::sort(ids.begin(), ids.end());
+        if (i % 3 == 0) table.Prefetch(RandomIds(disk.rows(), 200, 100 * t + i + 1));
+        ExpectRows(table, disk, ids);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
 std::vector<std::int64_t> RandomIds(std::int64_t rows, std::size_t count, unsigned seed) {
   std::mt19937_64 random(seed);
   std::vector<std::int64_t> ids(count);

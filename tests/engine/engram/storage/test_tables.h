@@ -81,6 +81,8 @@ void ExpectRows(const EngramTable& table, const TableOnDisk& disk,
                 const std::vector<std::int64_t>& ids);
 // The first and the last row, repeats, neighbours, descending order, and many at random.
 void ExpectAllKindsOfRows(const EngramTable& table, const TableOnDisk& disk);
+// Eight threads that gather and hint at the same time.
+void ExpectRowsOnManyThreads(const EngramTable& table, const TableOnDisk& disk);
 
 std::vector<std::int64_t> RandomIds(std::int64_t rows, std::size_t count, unsigned seed);
 
