@@ -36,6 +36,8 @@
 namespace engram {
 namespace {
 
+constexpr int kRunsPerSeed = 10'000;
+
 struct Flags {
   std::string model;
   std::string load_format = "auto";
@@ -50,6 +52,7 @@ struct Flags {
   std::string text;
   bool prefetch = true;
   std::vector<int> repeats = {5};
+  int seed = 0;
   std::string json_file;
 };
 
@@ -81,6 +84,8 @@ std::optional<int> ParseFlags(int argc, char** argv, Flags* flags) {
                  "Runs; the median is reported. One number, or a list as --batch")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
+  app.add_option("--seed", flags->seed, "Of the ids: another one asks for other rows")
+      ->check(CLI::Range(0, 100'000));
   app.add_option("--json", flags->json_file, "Also write the results here");
   try {
     app.parse(argc, argv);
@@ -152,6 +157,7 @@ class Bench {
         executor_(runtime_->TakeExecutor()) {}
 
   void AddRequests(int batch, int output_len, int run, bool engram, Scheduler* scheduler) {
+    run += flags_.seed * kRunsPerSeed;
     const ModelConfig& config = runtime_->config();
     const SchedulerOptions& options = runtime_->scheduler_options();
     const RequestLimits limits = {
@@ -300,6 +306,7 @@ int Run(const Flags& flags) {
                               {"tables", runtime.memory_plan().tables_storage},
                               {"text", flags.text},
                               {"prefetch", flags.prefetch},
+                              {"seed", flags.seed},
                               {"lookups", stats.lookups},
                               {"gather_s", static_cast<double>(stats.gather_ns) / 1e9},
                               {"stall_s", static_cast<double>(stats.stall_ns) / 1e9},

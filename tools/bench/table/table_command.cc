@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,11 +16,11 @@
 #include "tools/bench/table/memory_limit.h"
 #include "tools/bench/table/row_batches.h"
 #include "tools/bench/table/storages.h"
+#include "tools/bench/table/uring_limit.h"
 
 namespace engram::bench {
 namespace {
 
-constexpr int kDiskDepthMax = 64;         // of the measured limit: a thread each
 constexpr double kCachedShareMin = 0.99;  // a file that is "in the page cache"
 constexpr double kCachedShareMax = 0.01;  // one that is not
 
@@ -131,6 +132,15 @@ class TableBench {
     return absl::OkStatus();
   }
 
+  absl::Status MeasureBareBatches(TableRun* run) const {
+    const absl::StatusOr<double> rate =
+        MeasureUringBatches(paths_.front(), run->threads, run->batch, options_.seconds);
+    if (absl::IsUnimplemented(rate.status())) return absl::OkStatus();  // the limit's way says so
+    if (!rate.ok()) return rate.status();
+    run->bare_batches_rows_per_s = *rate;
+    return absl::OkStatus();
+  }
+
   // Has the page cache as `state` wants it; an explanation if it cannot be had.
   absl::StatusOr<std::string> PrepareCache(const std::string& storage, CacheState state) {
     if (SourceOf(storage) != RowsComeFrom::kPageCache) return "";
@@ -202,7 +212,8 @@ class TableBench {
                        .threads = threads,
                        .batch = batch,
                        .result = {},
-                       .limit_rows_per_s = 0};
+                       .limit_rows_per_s = 0,
+                       .bare_batches_rows_per_s = 0};
           RETURN_IF_ERROR(Measure(&run));
           report_.runs.push_back(std::move(run));
         }
@@ -216,6 +227,7 @@ class TableBench {
     Say(absl::StrFormat("%s, %s, %s ids, %d threads, batches of %d", run->storage,
                         warm ? "warm" : "cold", run->ids, run->threads, run->batch));
     ASSIGN_OR_RETURN(const std::vector<RowBatches> batches, MakeBatches(*run));
+    if (SourceOf(run->storage) == RowsComeFrom::kDrive) RETURN_IF_ERROR(MeasureBareBatches(run));
     if (!loaded_.has_value()) {
       ASSIGN_OR_RETURN(const OpenedTable opened, Open(run->storage));
       RETURN_IF_ERROR(Gather(opened, batches, run));
@@ -244,13 +256,14 @@ class TableBench {
     return absl::OkStatus();
   }
 
-  // One list per thread, all different.
+  // One list per thread, all different; random ones each time: whatever lies under a virtual drive
+  // may have kept what the run before has read.
   absl::StatusOr<std::vector<RowBatches>> MakeBatches(const TableRun& run) const {
     std::vector<RowBatches> batches;
     for (int thread = 0; thread < run.threads; ++thread) {
       if (run.ids == "random") {
         batches.push_back(
-            RandomBatches(report_.table_rows, run.batch, options_.rows, /*seed=*/thread));
+            RandomBatches(report_.table_rows, run.batch, options_.rows, std::random_device()()));
         continue;
       }
       const std::size_t first = text_->ids.size() * thread / run.threads;
@@ -265,7 +278,7 @@ class TableBench {
   }
 
   static int DiskDepth(int threads, int batch) {
-    return std::min<std::int64_t>(std::int64_t{threads} * batch, kDiskDepthMax);
+    return std::min<std::int64_t>(std::int64_t{threads} * batch, kUringDepthMax);
   }
   std::int64_t TableBytes() const { return report_.table_bytes(); }
 

@@ -32,6 +32,8 @@ struct TableRun {
   int batch = 0;
   GatherRunResult result;
   double limit_rows_per_s = 0;  // what it is held against; 0 if there is none
+  // From a drive: bare reads, as many threads in as large batches, just before; 0 if not measured.
+  double bare_batches_rows_per_s = 0;
 };
 
 // A storage that reads the whole table when it is opened.

@@ -11,12 +11,18 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <random>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/status_macros.h"
 
 namespace engram::bench {
 namespace {
@@ -35,7 +41,8 @@ class RandomReader {
   RandomReader(int fd, std::uint64_t blocks, int depth)
       : blocks_(blocks),
         depth_(depth),
-        memory_(static_cast<std::byte*>(std::aligned_alloc(kBlock, depth * kBlock))) {
+        memory_(static_cast<std::byte*>(std::aligned_alloc(kBlock, depth * kBlock))),
+        random_(std::random_device()()) {  // other places each time: nobody has kept them
     CHECK(memory_ != nullptr);
     error_ = -io_uring_queue_init(depth, &ring_, 0);
     if (error_ != 0) return;
@@ -53,29 +60,31 @@ class RandomReader {
   // Why there is no ring; 0 if there is.
   int error() const { return error_; }
 
-  // Reads per second, or a negative errno.
-  double Run(double seconds) {
+  // Reads per second, or a negative errno. After each `batch` reads all have ended before the next
+  // begins.
+  double Run(double seconds, std::int64_t batch) {
     const auto begin = SteadyTime::now();
     const auto passed = [&] {
       return std::chrono::duration<double>(SteadyTime::now() - begin).count();
     };
+    std::vector<int> idle(depth_);
+    std::iota(idle.begin(), idle.end(), 0);
     std::int64_t reads = 0;
-    int under_way = 0;
-    for (; under_way < depth_; ++under_way) Start(under_way);
-    while (under_way > 0) {
-      if (const int result = io_uring_submit_and_wait(&ring_, 1); result < 0) return result;
+    std::int64_t begun = 0;  // of the batch
+    for (;;) {
       const bool more = passed() < seconds && error_ == 0;
+      for (; more && begun < batch && !idle.empty(); idle.pop_back(), ++begun) Start(idle.back());
+      if (std::ssize(idle) == depth_) {
+        if (!more) break;
+        begun = 0;
+        continue;
+      }
+      if (const int result = io_uring_submit_and_wait(&ring_, 1); result < 0) return result;
       io_uring_cqe* done = nullptr;
-      while (io_uring_peek_cqe(&ring_, &done) == 0) {
+      for (; io_uring_peek_cqe(&ring_, &done) == 0; ++reads) {
         if (done->res < 0) error_ = -done->res;
-        const auto slot = static_cast<int>(done->user_data);
+        idle.push_back(static_cast<int>(done->user_data));
         io_uring_cqe_seen(&ring_, done);
-        ++reads;
-        if (more) {
-          Start(slot);
-        } else {
-          --under_way;
-        }
       }
     }
     return error_ != 0 ? -error_ : static_cast<double>(reads) / passed();
@@ -100,32 +109,72 @@ class RandomReader {
   std::mt19937_64 random_;
 };
 
+// Closed when it goes.
+class DirectFile {
+ public:
+  static absl::StatusOr<DirectFile> Open(const std::string& path) {
+    DirectFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));
+    if (file.fd_ < 0 && errno == EINVAL) {
+      return absl::UnimplementedError(absl::StrCat(path, ": O_DIRECT"));
+    }
+    struct stat info {};
+    if (file.fd_ < 0 || ::fstat(file.fd_, &info) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open"));
+    }
+    file.blocks_ = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(info.st_size) / kBlock);
+    return file;
+  }
+  DirectFile(DirectFile&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), blocks_(other.blocks_) {}
+  ~DirectFile() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  int fd() const { return fd_; }
+  std::uint64_t blocks() const { return blocks_; }
+
+ private:
+  explicit DirectFile(int fd) : fd_(fd) {}
+
+  int fd_;
+  std::uint64_t blocks_ = 0;
+};
+
+// The rates of `threads` readers together.
+absl::StatusOr<double> Measure(const std::string& path, int threads, int depth, std::int64_t batch,
+                               double seconds) {
+  CHECK_GT(depth, 0);
+  ASSIGN_OR_RETURN(const DirectFile file, DirectFile::Open(path));
+  std::vector<std::unique_ptr<RandomReader>> readers;
+  for (int t = 0; t < threads; ++t) {
+    readers.push_back(std::make_unique<RandomReader>(file.fd(), file.blocks(), depth));
+    if (const int error = readers.back()->error(); error != 0) {
+      return absl::UnimplementedError(
+          absl::StrCat("io_uring: ", absl::ErrnoToStatus(error, "").message()));
+    }
+  }
+  std::vector<double> rates(threads);
+  std::vector<std::thread> running;
+  for (int t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] { rates[t] = readers[t]->Run(seconds, batch); });
+  }
+  for (std::thread& thread : running) thread.join();
+  for (const double rate : rates) {
+    if (rate >= 0) continue;
+    return absl::ErrnoToStatus(static_cast<int>(-rate), absl::StrCat(path, ": cannot read"));
+  }
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
+}
+
 }  // namespace
 
 absl::StatusOr<double> MeasureUringReads(const std::string& path, int depth, double seconds) {
-  CHECK_GT(depth, 0);
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
-  if (fd < 0 && errno == EINVAL) return absl::UnimplementedError(absl::StrCat(path, ": O_DIRECT"));
-  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open"));
-  struct stat info {};
-  const bool known = ::fstat(fd, &info) == 0;
-  const std::uint64_t blocks = known ? static_cast<std::uint64_t>(info.st_size) / kBlock : 0;
-  double rate = 0;
-  int error = 0;
-  {
-    RandomReader reader(fd, std::max<std::uint64_t>(1, blocks), depth);
-    error = reader.error();
-    if (error == 0) rate = reader.Run(seconds);
-  }
-  ::close(fd);
-  if (error != 0) {
-    return absl::UnimplementedError(
-        absl::StrCat("io_uring: ", absl::ErrnoToStatus(error, "").message()));
-  }
-  if (rate < 0) {
-    return absl::ErrnoToStatus(static_cast<int>(-rate), absl::StrCat(path, ": cannot read"));
-  }
-  return rate;
+  return Measure(path, /*threads=*/1, depth, std::numeric_limits<std::int64_t>::max(), seconds);
+}
+
+absl::StatusOr<double> MeasureUringBatches(const std::string& path, int threads, int batch,
+                                           double seconds) {
+  return Measure(path, threads, std::min(batch, kUringDepthMax), batch, seconds);
 }
 
 }  // namespace engram::bench
