@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/check.h"
 #include "base/field_error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -43,8 +44,9 @@ absl::StatusOr<std::unique_ptr<ModelRuntime>> ModelRuntime::Load(const ModelRunt
   RETURN_IF_ERROR(runtime->CompleteOptions(options));
   if (runtime->config_.has_engram()) progress("tables");
   RETURN_IF_ERROR(runtime->OpenTables(options));
-  RETURN_IF_ERROR(runtime->MakePrefetcher(options, std::move(token_map)));
-  runtime->MakeExecutor();
+  runtime->MakePrefetcher(options, std::move(token_map));
+  runtime->model_->AllocateCache(runtime->CacheShape(), runtime->scheduler_.max_num_batched_tokens);
+  runtime->executor_ = runtime->MakeExecutor(runtime->prefetcher_.get());
   progress("warm-up");
   runtime->WarmUp();
   return runtime;
@@ -137,10 +139,15 @@ absl::Status ModelRuntime::OpenTables(const ModelRuntimeOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map) {
-  if (!config_.has_engram()) return absl::OkStatus();
+std::vector<const EngramTable*> ModelRuntime::Tables() const {
   std::vector<const EngramTable*> tables;
   for (const std::unique_ptr<EngramTable>& table : tables_) tables.push_back(table.get());
+  return tables;
+}
+
+void ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map) {
+  if (!config_.has_engram()) return;
+  const std::vector<const EngramTable*> tables = Tables();
   // Two steps' worth: what the next one reads is there, and the one after it is on its way.
   const bool hints = options.prefetch == EngramPrefetchMode::kAhead &&
                      std::ranges::any_of(tables, &EngramTable::takes_hints);
@@ -155,21 +162,36 @@ absl::Status ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, To
     engram_metrics_ = std::make_unique<EngramMetrics>(options.metrics, config_.engram.layer_ids,
                                                       tables, prefetcher_.get());
   }
-  return absl::OkStatus();
 }
 
-void ModelRuntime::MakeExecutor() {
-  const ModelCacheShape cache = {.block_count = scheduler_.block_count,
-                                 .block_size = scheduler_.block_size,
-                                 .state_slots = scheduler_.max_num_seqs,
-                                 .positions_max = scheduler_.max_model_len};
+ModelCacheShape ModelRuntime::CacheShape() const {
+  return {.block_count = scheduler_.block_count,
+          .block_size = scheduler_.block_size,
+          .state_slots = scheduler_.max_num_seqs,
+          .positions_max = scheduler_.max_model_len};
+}
+
+std::unique_ptr<Executor> ModelRuntime::MakeExecutor(EngramPrefetcher* prefetcher) {
   const StepBatchLimits limits = {
       .rows_max = scheduler_.max_num_batched_tokens,
       .slices_max = scheduler_.max_num_seqs,
       .has_rolling_state = config_.has_engram() && config_.conv_window() > 0};
-  model_->AllocateCache(cache, limits.rows_max);
-  executor_ = std::make_unique<Executor>(limits, cache, model_.get(), prefetcher_.get(),
-                                         engram_metrics_.get(), backend_.get());
+  return std::make_unique<Executor>(limits, CacheShape(), model_.get(), prefetcher,
+                                    engram_metrics_.get(), backend_.get());
+}
+
+ModelRuntime::OtherPrefetch ModelRuntime::MakeOtherPrefetchForTest(EngramPrefetchMode mode,
+                                                                   TokenMap token_map) {
+  CHECK(config_.has_engram());
+  OtherPrefetch other;
+  other.prefetcher = std::make_unique<EngramPrefetcher>(
+      config_.engram, std::move(token_map), Tables(),
+      EngramPrefetcherOptions{.mode = mode,
+                              .workers = 1,
+                              .rows_max = scheduler_.max_num_batched_tokens,
+                              .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
+  other.executor = MakeExecutor(other.prefetcher.get());
+  return other;
 }
 
 // One prompt in the cache's first blocks and slot. Whoever gets them later writes before reading.

@@ -68,6 +68,15 @@ class ModelRuntime {
   // For the engine, once. This object must outlive it.
   std::unique_ptr<Executor> TakeExecutor() { return std::move(executor_); }
 
+  // The same model and tables once more, prefetched otherwise: two that take turns can be compared.
+  // `token_map` as in Load. REQUIRES: the model has Engram; one executor runs at a time; `executor`
+  // goes before `prefetcher`, both before this object.
+  struct OtherPrefetch {
+    std::unique_ptr<EngramPrefetcher> prefetcher;
+    std::unique_ptr<Executor> executor;
+  };
+  OtherPrefetch MakeOtherPrefetchForTest(EngramPrefetchMode mode, TokenMap token_map);
+
  private:
   ModelRuntime() = default;
 
@@ -76,8 +85,10 @@ class ModelRuntime {
   absl::Status PlaceTables(const ModelRuntimeOptions& options, const TokenMap& token_map);
   absl::Status CompleteOptions(const ModelRuntimeOptions& options);
   absl::Status OpenTables(const ModelRuntimeOptions& options);
-  absl::Status MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map);
-  void MakeExecutor();
+  void MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map);
+  std::vector<const EngramTable*> Tables() const;
+  ModelCacheShape CacheShape() const;
+  std::unique_ptr<Executor> MakeExecutor(EngramPrefetcher* prefetcher);
   void WarmUp();
 
   // Constant after Load. Later ones use earlier ones and go first.

@@ -65,24 +65,30 @@ def tables_alone(options, directory, storage, *flags):
     return rows, loads
 
 
-def engine(options, directory, config, prefetch, text):
-    """Tokens per second as a share of the same engine's without lookups, runs taking turns."""
-    say(f"engine: {config['placement']}, prefetch {prefetch}, {'text' if text else 'random ids'}")
+def times(ratio):
+    return f"**{ratio['median']:.3f}** ({ratio['min']:.3f} – {ratio['max']:.3f})"
+
+
+def engine(options, directory, config, text):
+    """Tokens per second without lookups, and rates with prefetch on and off as shares of it and of each other; the
+    three take turns."""
+    say(f"engine: {config['placement']}, {'text' if text else 'random ids'}")
     seed = random.randrange(100_000)  # other rows each time: what lies under a virtual drive may have kept the last
-    flags = ["--text", TEXT] if text else []
-    found = run_json(options.engine_bench, "--model", directory, "--engram", "both", "--engram-config",
-                     json.dumps(config), "--prefetch", prefetch, "--threads", "2", "--batch", "1,16", "--prompt-len",
-                     str(options.prompt), "--output-len", str(options.tokens), "--repeat", options.repeat, "--seed", str(seed), *flags)
+    found = run_json(options.engine_bench, "--model", directory, "--engram", "both", "--prefetch", "both",
+                     "--engram-config", json.dumps(config), "--threads", "2", "--batch", "1,16", "--prompt-len",
+                     str(options.prompt), "--output-len", str(options.tokens), "--repeat", options.repeat, "--seed",
+                     str(seed), *(["--text", TEXT] if text else []))
     rows = []
-    for on in [row for row in found["rows"] if row["engram"]]:
-        off = next(row for row in found["rows"] if not row["engram"] and row["batch"] == on["batch"])
-        cells = [config["placement"], prefetch, "text" if text else "random", str(on["batch"])]
+    for batch in sorted({row["batch"] for row in found["rows"]}):
+        ahead, at_layer, none = (next(row for row in found["rows"] if (row["batch"], row["lookups"]) == (batch, kind))
+                                 for kind in ("ahead", "at layer", "none"))
         for what in ("prefill", "decode"):
-            share = on[f"{what}_of_off"]
-            cells += [f"{off[f'{what}_tokens_per_s']['median']:.1f}", f"{on[f'{what}_tokens_per_s']['median']:.1f}",
-                      f"**{share['median']:.3f}** ({share['min']:.3f} – {share['max']:.3f})"]
-        rows.append(cells)
-    return rows
+            rows.append([config["placement"], "text" if text else "random", str(batch), what,
+                         f"{none[f'{what}_tokens_per_s']['median']:.1f}", times(ahead["of_none"][what]),
+                         times(at_layer["of_none"][what]), times(ahead["of_at_layer"][what])])
+    waits = {kind: found["prefetch"][kind]["stall_s"] for kind in ("ahead", "at layer")}
+    return rows, [config["placement"], "text" if text else "random", f"{waits['ahead']:.2f}",
+                  f"{waits['at layer']:.2f}"]
 
 
 def set_page_cache(directory, full):
@@ -95,16 +101,19 @@ def set_page_cache(directory, full):
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def engine_table(options, memory, drive):
-    rows = []
+def engine_tables(options, memory, drive):
+    rates, waits = [], []
     for directory, placement in ((memory, "ram"), (memory, "mmap"), (drive, "mmap"), (drive, "nvme")):
         size = os.path.basename(directory).removeprefix("tables_").upper()
-        for prefetch, text in (("on", False), ("off", False), ("on", True)):
+        for text in (False, True):
             if placement == "mmap":
                 set_page_cache(directory, directory == memory)  # that one fits; the other is read as it is needed
-            rows += [[size, *row] for row in engine(options, directory, {"placement": placement}, prefetch, text)]
-    return table(["tables", "storage", "prefetch", "ids", "batch", "prefill: no lookup", "with", "ratio",
-                  "decode: no lookup", "with", "ratio"], rows)
+            rows, waited = engine(options, directory, {"placement": placement}, text)
+            rates += [[size, *row] for row in rows]
+            waits.append([size, *waited])
+    return table(["tables", "storage", "ids", "batch", "phase", "tokens/s without lookups", "prefetch on, share of it",
+                  "prefetch off", "on ÷ off"], rates) + [""] + table(
+                      ["tables", "storage", "ids", "layers waited s, prefetch on", "off"], waits)
 
 
 def main():
@@ -139,7 +148,7 @@ def main():
                            f"{size / load['seconds'] / 1e9:.2f} GB/s of {limit / 1e9:.2f} front to back; "
                            f"{100 * load['huge_page_share']:.1f} % on huge pages" for load, size, limit in loads] + [""]
         if "engine" in parts:
-            out += engine_table(options, memory, drive) + [""]
+            out += engine_tables(options, memory, drive) + [""]
         if "restart" in parts:
             out += restart.measure(options.server, memory, say) + [""]
         if "conversations" in parts:
