@@ -17,10 +17,9 @@ namespace {
 
 using SteadyTime = std::chrono::steady_clock;
 
-// A slice ends with the first of these: enough to make the threads' uneven start and end small,
-// and few enough rows for memory.
+// A slice ends with this or with kSliceRows: enough to make the threads' uneven start and end
+// small, and few enough rows for memory.
 constexpr double kSliceSeconds = 0.1;
-constexpr std::int64_t kSliceRows = 1 << 16;
 
 double Seconds(SteadyTime::time_point begin, SteadyTime::time_point end) {
   return std::chrono::duration<double>(end - begin).count();

@@ -15,6 +15,9 @@
 
 namespace engram::bench {
 
+// Rows that are gathered before they are compared: so many lie beside each other in memory.
+inline constexpr std::int64_t kSliceRows = 1 << 16;
+
 struct GatherRunOptions {
   double seconds = 1;            // of gathering, about
   std::int64_t check_every = 1;  // 1 = every row, N = each N-th, 0 = none

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "tools/bench/table/gather_run.h"
 
 namespace engram::bench {
 namespace {
@@ -25,7 +26,7 @@ constexpr std::size_t kLine = 64;
 constexpr std::size_t kRowsAhead = 32;
 constexpr std::size_t kRowsPerSlice = 100'000;
 constexpr int kSlices = 40;
-constexpr std::size_t kRowsOut = 64;  // the copies go round in so many places
+constexpr std::size_t kRowsOut = kSliceRows;  // the copies fill as much memory as a Gather's do
 
 // Anonymous memory that begins at a huge page, touched by several threads.
 class HugeMemory {
