@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,12 +14,12 @@
 #include <memory>
 #include <random>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "tools/bench/table/read_only_file.h"
 #include "tools/bench/table/uring_limit.h"
 
 namespace engram::bench {
@@ -38,37 +37,6 @@ struct Free {
 absl::Status SystemError(const std::string& path, const char* what) {
   return absl::ErrnoToStatus(errno, absl::StrCat(path, ": ", what));
 }
-
-class ReadOnlyFile {
- public:
-  static absl::StatusOr<ReadOnlyFile> Open(const std::string& path, int flags) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
-    if (fd < 0 && errno == EINVAL && (flags & O_DIRECT) != 0) {
-      return absl::UnimplementedError(absl::StrCat(
-          path, ": its file system takes no O_DIRECT, so the drive cannot be measured"));
-    }
-    if (fd < 0) return SystemError(path, "cannot open");
-    ReadOnlyFile file(fd);
-    struct stat info {};
-    if (::fstat(fd, &info) != 0) return SystemError(path, "cannot stat");
-    file.bytes_ = info.st_size;
-    return file;
-  }
-  ReadOnlyFile(ReadOnlyFile&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
-  ~ReadOnlyFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int fd() const { return fd_; }
-  std::int64_t bytes() const { return bytes_; }
-
- private:
-  explicit ReadOnlyFile(int fd) : fd_(fd) {}
-
-  int fd_;
-  std::int64_t bytes_ = 0;
-};
 
 // Where a thread reads next; negative = nowhere any more.
 using NextOffset = std::function<std::int64_t()>;

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <liburing.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,12 +15,12 @@
 #include <numeric>
 #include <random>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "tools/bench/table/read_only_file.h"
 
 namespace engram::bench {
 namespace {
@@ -109,45 +107,16 @@ class RandomReader {
   std::mt19937_64 random_;
 };
 
-// Closed when it goes.
-class DirectFile {
- public:
-  static absl::StatusOr<DirectFile> Open(const std::string& path) {
-    DirectFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));
-    if (file.fd_ < 0 && errno == EINVAL) {
-      return absl::UnimplementedError(absl::StrCat(path, ": O_DIRECT"));
-    }
-    struct stat info {};
-    if (file.fd_ < 0 || ::fstat(file.fd_, &info) != 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot open"));
-    }
-    file.blocks_ = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(info.st_size) / kBlock);
-    return file;
-  }
-  DirectFile(DirectFile&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), blocks_(other.blocks_) {}
-  ~DirectFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  int fd() const { return fd_; }
-  std::uint64_t blocks() const { return blocks_; }
-
- private:
-  explicit DirectFile(int fd) : fd_(fd) {}
-
-  int fd_;
-  std::uint64_t blocks_ = 0;
-};
-
 // The rates of `threads` readers together.
 absl::StatusOr<double> Measure(const std::string& path, int threads, int depth, std::int64_t batch,
                                double seconds) {
   CHECK_GT(depth, 0);
-  ASSIGN_OR_RETURN(const DirectFile file, DirectFile::Open(path));
+  ASSIGN_OR_RETURN(const ReadOnlyFile file, ReadOnlyFile::Open(path, O_DIRECT));
+  const std::uint64_t blocks =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(file.bytes()) / kBlock);
   std::vector<std::unique_ptr<RandomReader>> readers;
   for (int t = 0; t < threads; ++t) {
-    readers.push_back(std::make_unique<RandomReader>(file.fd(), file.blocks(), depth));
+    readers.push_back(std::make_unique<RandomReader>(file.fd(), blocks, depth));
     if (const int error = readers.back()->error(); error != 0) {
       return absl::UnimplementedError(
           absl::StrCat("io_uring: ", absl::ErrnoToStatus(error, "").message()));
