@@ -104,7 +104,7 @@ std::string FormatBytes(std::int64_t bytes) {
 void LogMemoryPlan(const MemoryPlan& plan) {
   LOG_INFO("memory: weights {} (mapped)", FormatBytes(plan.weights_bytes));
   if (!plan.tables_storage.empty()) {
-    LOG_INFO("memory: engram tables {} ({}), of which {} are memory of this process",
+    LOG_INFO("memory: engram tables {} ({}), taking {} of the available memory",
              FormatBytes(plan.tables_bytes), plan.tables_storage,
              FormatBytes(plan.tables_memory_bytes));
   }

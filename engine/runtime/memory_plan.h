@@ -32,7 +32,9 @@ struct MemoryPlan {
   std::int64_t weights_bytes = 0;  // mapped from the checkpoint, without the Engram tables
   std::int64_t tables_bytes = 0;   // Engram tables, wherever they lie
   std::string tables_storage;      // "ram", "mmap", "nvme"; empty without Engram
-  std::int64_t tables_memory_bytes = 0;  // that they take: all of them in RAM, or their row cache
+  // Of the available memory: tables in RAM that no keeper and no reserved huge pages hold, or row
+  // caches.
+  std::int64_t tables_memory_bytes = 0;
   std::int64_t cache_bytes = 0;
   std::int64_t activation_bytes = 0;  // workspace of the largest step, logits included
   int block_count = 0;

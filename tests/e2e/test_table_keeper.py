@@ -47,7 +47,7 @@ def test_a_restarted_server_finds_its_tables(socket):
         assert answer(first) == expected
         with ServerProcess(*flags(socket)) as beside:
             assert beside.log().count("found with the table keeper") == 2
-            assert "(ram), of which 0 B are memory of this process" in beside.log()
+            assert "(ram), taking 0 B of the available memory" in beside.log()
             assert answer(beside) == expected
         first.kill()
     held = ask(socket, "--list").stdout.splitlines()

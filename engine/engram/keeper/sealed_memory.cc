@@ -9,16 +9,17 @@
 
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "engine/engram/storage/huge_memory.h"
+#include "engine/engram/storage/huge_page_pools.h"
 
 namespace engram {
 namespace {
 
-constexpr std::size_t kHugePage = 2 << 20;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
 std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 1) / unit * unit; }
@@ -26,15 +27,14 @@ std::size_t RoundUp(std::size_t size, std::size_t unit) { return (size + unit - 
 // Maps all of the file at a multiple of 2 MiB, without which no huge page can be used. Null:
 // failed, errno says why.
 std::byte* MapAligned(const Descriptor& file, std::size_t bytes, int protection, int flags) {
-  const std::size_t usable = RoundUp(bytes, kHugePage);
-  const std::size_t reserved = usable + kHugePage;
+  const std::size_t usable = RoundUp(bytes, kHugePage2M);
+  const std::size_t reserved = usable + kHugePage2M;
   void* data =
       mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) return nullptr;
   auto* const first = static_cast<std::byte*>(data);
-  const std::size_t skip =
-      RoundUp(reinterpret_cast<std::uintptr_t>(first), kHugePage) -
-      reinterpret_cast<std::uintptr_t>(first);
+  const std::size_t skip = RoundUp(reinterpret_cast<std::uintptr_t>(first), kHugePage2M) -
+                           reinterpret_cast<std::uintptr_t>(first);
   std::byte* const begin = first + skip;
   if (mmap(begin, bytes, protection, MAP_SHARED | MAP_FIXED | flags, file.get(), 0) == MAP_FAILED) {
     const int error = errno;
@@ -92,8 +92,11 @@ SealedMapping::~SealedMapping() {
 
 absl::StatusOr<UnsealedMemory> UnsealedMemory::Create(const std::string& name, std::size_t bytes,
                                                       bool pooled) {
+  std::vector<HugePagePool> pools;
+  if (pooled) pools = FreeHugePages(kHugePage2M);
+  const bool from_pool = TakeHugePages(bytes, &pools) > 0;
   for (const bool huge : {true, false}) {
-    if (huge && !pooled) continue;
+    if (huge && !from_pool) continue;
     const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING |
                            (huge ? unsigned{MFD_HUGETLB} | unsigned{MFD_HUGE_2MB} : 0u);
     Descriptor file(memfd_create(name.c_str(), flags));
@@ -102,8 +105,8 @@ absl::StatusOr<UnsealedMemory> UnsealedMemory::Create(const std::string& name, s
       return Errno("memfd_create");
     }
     // Whole huge pages of ordinary shared memory too: the last one then is one.
-    const bool whole = huge || bytes >= kHugePage;
-    const std::size_t rounded = RoundUp(bytes, whole ? kHugePage : sysconf(_SC_PAGESIZE));
+    const bool whole = huge || bytes >= kHugePage2M;
+    const std::size_t rounded = RoundUp(bytes, whole ? kHugePage2M : sysconf(_SC_PAGESIZE));
     if (ftruncate(file.get(), static_cast<off_t>(rounded)) != 0) {
       if (huge) continue;
       return Errno("ftruncate of a new segment");

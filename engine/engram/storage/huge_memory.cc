@@ -17,15 +17,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/log.h"
+#include "engine/engram/storage/huge_page_pools.h"
 #include "engine/engram/storage/numa_nodes.h"
 
 namespace engram {
 namespace {
 
-constexpr std::size_t kMiB2 = 2 << 20;
-constexpr std::size_t kGiB = 1 << 30;
-// Whole pages are taken, so of a memory that fills few of them much would be wasted.
-constexpr std::size_t kPagesMin = 8;
 constexpr int kCollapseTries = 3;
 constexpr int kAdviceCollapse = 25;  // MADV_COLLAPSE: Linux 6.1, newer than the C library's header
 
@@ -85,9 +82,11 @@ void CollapsePages(std::span<std::byte> memory) {
 absl::StatusOr<HugeMemory> HugeMemory::Allocate(std::size_t bytes, HugePages pages) {
   HugeMemory memory;
   const bool huge = pages != HugePages::kOff;
-  const bool mapped = (huge && memory.MapPooled(bytes, kGiB)) ||
-                      (huge && memory.MapPooled(bytes, kMiB2)) ||
-                      memory.MapOrdinary(bytes, huge && bytes >= kMiB2);
+  std::vector<HugePagePool> pools;
+  if (huge) pools = FreeHugePages();
+  const std::size_t pooled = TakeHugePages(bytes, &pools);
+  const bool mapped = (pooled > 0 && memory.MapPooled(bytes, pooled)) ||
+                      memory.MapOrdinary(bytes, huge && bytes >= kHugePage2M);
   if (!mapped) {
     return absl::ResourceExhaustedError(
         absl::StrCat("cannot map ", bytes, " bytes of memory (errno ", errno, ")"));
@@ -98,16 +97,15 @@ absl::StatusOr<HugeMemory> HugeMemory::Allocate(std::size_t bytes, HugePages pag
 }
 
 bool HugeMemory::MapPooled(std::size_t bytes, std::size_t page_bytes) {
-  if (bytes < kPagesMin * page_bytes) return false;
   const std::size_t rounded = RoundUp(bytes, page_bytes);
   const int size_flag = std::countr_zero(page_bytes) << MAP_HUGE_SHIFT;
   void* data = mmap(nullptr, rounded, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | size_flag, -1, 0);
-  if (data == MAP_FAILED) return false;  // the pool has not so many, or there is none
+  if (data == MAP_FAILED) return false;  // somebody was faster
   mapping_ = {static_cast<std::byte*>(data), rounded};
   bytes_ = mapping_.first(bytes);
   page_bytes_ = page_bytes;
-  description_ = page_bytes == kGiB ? "1 GiB pages" : "2 MiB pages";
+  description_ = page_bytes == kHugePage1G ? "1 GiB pages" : "2 MiB pages";
   return true;
 }
 
@@ -115,7 +113,7 @@ bool HugeMemory::MapPooled(std::size_t bytes, std::size_t page_bytes) {
 // be counted as ours.
 bool HugeMemory::MapOrdinary(std::size_t bytes, bool transparent) {
   const auto small = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  page_bytes_ = transparent ? kMiB2 : small;
+  page_bytes_ = transparent ? kHugePage2M : small;
   const std::size_t usable = RoundUp(bytes, page_bytes_);
   const std::size_t reserved = usable + 2 * page_bytes_;
   void* data = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -148,13 +146,11 @@ void HugeMemory::SpreadOverNodes() {
 }
 
 void HugeMemory::Collapse() {
-  if (page_bytes_ != kMiB2) return;
+  if (page_bytes_ != kHugePage2M) return;
   CollapsePages({bytes_.data(), RoundUp(bytes_.size(), page_bytes_)});
 }
 
-PageCoverage HugeMemory::Coverage() const {
-  return CoverageOf(mapping_);
-}
+PageCoverage HugeMemory::Coverage() const { return CoverageOf(mapping_); }
 
 HugeMemory::HugeMemory(HugeMemory&& other) noexcept
     : mapping_(std::exchange(other.mapping_, {})),

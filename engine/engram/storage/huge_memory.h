@@ -37,7 +37,7 @@ void CollapsePages(std::span<std::byte> memory);
 class HugeMemory {
  public:
   // kAuto: pages of 1 GiB, then of 2 MiB, from the pools that the system has reserved
-  // (/proc/sys/vm/nr_hugepages), if `bytes` fill many of them; else transparent huge pages.
+  // (huge_page_pools.h), if `bytes` fill several of them; else transparent huge pages.
   // kRequire the same here: whether it came true is the caller's to look at. kOff: the system's
   // small pages. On a machine with several NUMA nodes the pages come from those this process runs
   // on. ResourceExhausted if there is no memory.

@@ -42,8 +42,10 @@ Budget BudgetOf(const EngramStorageOptions& options, const PlacementFacts& facts
                                  Size(facts.available_bytes), " that are available")};
 }
 
-// What tables in RAM would take of memory.
-std::int64_t RamBytes(const PlacementFacts& facts) { return facts.tables_bytes - facts.kept_bytes; }
+// What tables in RAM would take of the available memory.
+std::int64_t RamBytes(const PlacementFacts& facts) {
+  return facts.tables_bytes - facts.kept_bytes - facts.pooled_bytes;
+}
 
 PlacementChoice Ram(const PlacementFacts& facts, std::string reason) {
   return {.placement = EngramPlacement::kRam,
@@ -79,6 +81,9 @@ PlacementChoice ChooseWhatFits(const EngramStorageOptions& options, const Placem
   if (facts.files_in_memory) return Mapped("auto: the checkpoint lies in memory (tmpfs)");
   if (facts.kept_bytes > 0 && RamBytes(facts) == 0) {
     return Ram(facts, "auto: the table keeper has them in memory");
+  }
+  if (facts.pooled_bytes > 0 && RamBytes(facts) == 0) {
+    return Ram(facts, "auto: the reserved huge pages hold them");
   }
   if (RamBytes(facts) <= budget.bytes) {
     return Ram(facts, absl::StrCat("auto: ", tables, " fit into ", budget.origin));

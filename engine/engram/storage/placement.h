@@ -15,6 +15,7 @@ struct PlacementFacts {
   std::int64_t tables_bytes = 0;     // all tables together
   std::int64_t scales_bytes = 0;     // of these, scales: in memory with kNvme too
   std::int64_t kept_bytes = 0;       // of tables_bytes, what a keeper has: it takes no memory again
+  std::int64_t pooled_bytes = 0;     // … and what will come from reserved huge pages
   std::int64_t available_bytes = 0;  // memory that nothing else needs; 0: the system does not say
   bool in_files = false;             // false: dummy weights, made in memory
   bool direct_io = false;            // their file system has O_DIRECT

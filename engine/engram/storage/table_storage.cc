@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "engine/engram/keeper/keeper_client.h"
+#include "engine/engram/storage/huge_page_pools.h"
 #include "engine/engram/storage/kept_table.h"
 #include "engine/engram/storage/mapped_table.h"
 #include "engine/engram/storage/nvme_table.h"
@@ -84,6 +85,21 @@ std::int64_t KeptBytes(const EngramStorageOptions& options, std::span<const Tabl
   return bytes;
 }
 
+// What of the tables, if they went into RAM, would come from reserved huge pages.
+std::int64_t PooledBytes(const EngramStorageOptions& options,
+                         std::span<const TableSource> sources) {
+  if (options.huge_pages == HugePages::kOff) return 0;
+  const bool kept = !options.keeper.empty();
+  std::vector<HugePagePool> pools = FreeHugePages(kept ? kHugePage2M : kHugePage1G);
+  std::int64_t bytes = 0;
+  for (const TableSource& source : sources) {
+    if (KeptBytes(options, {&source, 1}) > 0) continue;
+    const std::int64_t size = SizeOf({&source, 1});
+    if (TakeHugePages(static_cast<std::size_t>(size), &pools) > 0) bytes += size;
+  }
+  return bytes;
+}
+
 RamTableOptions RamOptions(const EngramStorageOptions& options) {
   return {.huge_pages = options.huge_pages,
           .threads = options.threads > 0 ? options.threads : kLoadThreads};
@@ -147,6 +163,7 @@ absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
   PlacementFacts facts = {.tables_bytes = SizeOf(sources),
                           .scales_bytes = ScalesOf(sources),
                           .kept_bytes = KeptBytes(options, sources),
+                          .pooled_bytes = PooledBytes(options, sources),
                           .available_bytes = available_bytes,
                           .in_files = true,
                           .direct_io = true,

@@ -16,6 +16,7 @@ PlacementFacts OnDisk(std::int64_t tables_gib, std::int64_t available_gib) {
   return {.tables_bytes = tables_gib * kGiB,
           .scales_bytes = 0,
           .kept_bytes = 0,
+          .pooled_bytes = 0,
           .available_bytes = available_gib * kGiB,
           .in_files = true,
           .direct_io = true,
@@ -51,6 +52,22 @@ TEST(PlacementTest, WhatAKeeperHoldsTakesNoMemoryAgain) {
   EXPECT_EQ(Choose({}, facts).memory_bytes(), 5 * kGiB);
   facts.kept_bytes = 5 * kGiB;
   EXPECT_EQ(Choose({}, facts).placement, EngramPlacement::kNvme);
+}
+
+// Whoever reserved huge pages for the tables has that much less of available memory.
+TEST(PlacementTest, ReservedHugePagesTakeNoneOfTheAvailableMemory) {
+  PlacementFacts facts = OnDisk(16, 4);
+  EXPECT_EQ(Choose({}, facts).placement, EngramPlacement::kNvme);
+  facts.pooled_bytes = facts.tables_bytes;
+  for (const EngramPlacement placement : {EngramPlacement::kRam, EngramPlacement::kAuto}) {
+    const PlacementChoice choice = Choose({.placement = placement}, facts);
+    EXPECT_EQ(choice.placement, EngramPlacement::kRam);
+    EXPECT_EQ(choice.memory_bytes(), 0);
+  }
+  EXPECT_EQ(Choose({}, facts).reason, "auto: the reserved huge pages hold them");
+  facts.pooled_bytes = 14 * kGiB;
+  EXPECT_EQ(Choose({}, facts).memory_bytes(), 2 * kGiB);
+  EXPECT_EQ(Choose({.ram_budget_bytes = kGiB}, facts).placement, EngramPlacement::kNvme);
 }
 
 TEST(PlacementTest, AutoTakesTheDriveWhereTheyDoNot) {
