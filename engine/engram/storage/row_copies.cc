@@ -10,7 +10,7 @@
 namespace engram {
 namespace {
 
-constexpr std::size_t kRowsAhead = 8;  // docs/bench/engram_lookup.md
+constexpr std::size_t kRowsAhead = 32;  // docs/bench/engram_lookup.md
 constexpr std::size_t kCacheLineBytes = 64;
 // Of a longer row the hardware's own prefetcher fetches the rest.
 constexpr std::size_t kPrefetchBytesMax = 8 * kCacheLineBytes;
