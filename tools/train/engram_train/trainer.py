@@ -18,6 +18,7 @@ from .evaluation import losses
 from .model.layers import compile_fused, fast_dtype
 from .model.lm import LanguageModel
 from .optimizers import Optimizers
+from .pace import Pace
 from .recipe import Rates, Recipe
 
 # A resumed run may end earlier or later than planned; anything else must not change half-way.
@@ -152,23 +153,26 @@ class Trainer:
         def stop(signum, frame):
             self.stopping = True
         former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        saved = measured = mark = time.monotonic()
-        mark_tokens, speed = self.tokens, None
+        saved = measured = time.monotonic()
+        pace = Pace(self.tokens, self.seconds)
         while self.step < self.recipe.steps and not self.stopping:
             told = self.advance()
             now = time.monotonic()
-            if self.step % progress_every == 0 or self.step == self.recipe.steps or speed is None:
-                latest = (self.tokens - mark_tokens) / (now - mark)
-                speed = latest if speed is None or self.step <= progress_every else 0.8 * speed + 0.2 * latest
-                self.seconds += now - mark
-                mark, mark_tokens = now, self.tokens
+            measuring = now - measured > 60 * self.machine.measure_minutes
+            telling = self.step % progress_every == 0 or self.step == self.recipe.steps or pace.speed is None
+            if telling or measuring:
+                speed = pace.lap(self.tokens)
+                self.seconds = pace.seconds
                 self._progress(told, speed)
             if now - saved > 60 * self.machine.save_minutes:
                 self.save()
                 saved = now
-            if now - measured > 60 * self.machine.measure_minutes:
+            if measuring:
                 self.measure()
-                measured = mark = time.monotonic()
+                measured = time.monotonic()
+                pace.start(self.tokens)
+        pace.lap(self.tokens)
+        self.seconds = pace.seconds
         self.save()
         for number, handler in former.items():
             signal.signal(number, handler)
