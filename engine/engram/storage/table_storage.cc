@@ -70,34 +70,36 @@ absl::StatusOr<OpenSource> OpenFiles(const TableSource& source) {
   return open;
 }
 
-// What of the tables a keeper holds.
-std::int64_t KeptBytes(const EngramStorageOptions& options, std::span<const TableSource> sources) {
-  if (options.keeper.empty()) return 0;
-  const KeeperClient keeper(options.keeper);
-  std::int64_t bytes = 0;
-  for (const TableSource& source : sources) {
-    if (!source.values.place.has_value()) continue;
-    const auto open = OpenFiles(source);
-    if (!open.ok()) continue;  // whoever opens it to load says so
-    const auto kept = KeptTable::IsKept(keeper, open->table);
-    if (kept.ok() && *kept) bytes += SizeOf({&source, 1});
-  }
-  return bytes;
+// Whether a keeper holds the table.
+bool IsKept(const EngramStorageOptions& options, const TableSource& source) {
+  if (options.keeper.empty() || !source.values.place.has_value()) return false;
+  const auto open = OpenFiles(source);
+  if (!open.ok()) return false;  // whoever opens it to load says so
+  const auto kept = KeptTable::IsKept(KeeperClient(options.keeper), open->table);
+  return kept.ok() && *kept;
 }
 
-// What of the tables, if they went into RAM, would come from reserved huge pages.
-std::int64_t PooledBytes(const EngramStorageOptions& options,
-                         std::span<const TableSource> sources) {
-  if (options.huge_pages == HugePages::kOff) return 0;
-  const bool kept = !options.keeper.empty();
-  std::vector<HugePagePool> pools = FreeHugePages(kept ? kHugePage2M : kHugePage1G);
-  std::int64_t bytes = 0;
-  for (const TableSource& source : sources) {
-    if (KeptBytes(options, {&source, 1}) > 0) continue;
-    const std::int64_t size = SizeOf({&source, 1});
-    if (TakeHugePages(static_cast<std::size_t>(size), &pools) > 0) bytes += size;
+// Where tables would lie that went into RAM.
+struct RamShares {
+  std::int64_t kept_bytes = 0;    // with a keeper already
+  std::int64_t pooled_bytes = 0;  // on reserved huge pages
+};
+
+RamShares SharesOf(const EngramStorageOptions& options, std::span<const TableSource> sources) {
+  std::vector<HugePagePool> pools;
+  if (options.huge_pages != HugePages::kOff) {
+    pools = FreeHugePages(options.keeper.empty() ? kHugePage1G : kHugePage2M);
   }
-  return bytes;
+  RamShares shares;
+  for (const TableSource& source : sources) {
+    const std::int64_t bytes = SizeOf({&source, 1});
+    if (IsKept(options, source)) {
+      shares.kept_bytes += bytes;
+    } else if (TakeHugePages(static_cast<std::size_t>(bytes), &pools) > 0) {
+      shares.pooled_bytes += bytes;
+    }
+  }
+  return shares;
 }
 
 RamTableOptions RamOptions(const EngramStorageOptions& options) {
@@ -160,10 +162,11 @@ TableRegion RegionOf(const TensorInfo* tensor) {
 absl::StatusOr<PlacementChoice> PlaceTables(const EngramStorageOptions& options,
                                             std::span<const TableSource> sources,
                                             std::int64_t available_bytes) {
+  const RamShares shares = SharesOf(options, sources);
   PlacementFacts facts = {.tables_bytes = SizeOf(sources),
                           .scales_bytes = ScalesOf(sources),
-                          .kept_bytes = KeptBytes(options, sources),
-                          .pooled_bytes = PooledBytes(options, sources),
+                          .kept_bytes = shares.kept_bytes,
+                          .pooled_bytes = shares.pooled_bytes,
                           .available_bytes = available_bytes,
                           .in_files = true,
                           .direct_io = true,
