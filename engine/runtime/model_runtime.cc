@@ -145,6 +145,16 @@ std::vector<const EngramTable*> ModelRuntime::Tables() const {
   return tables;
 }
 
+std::unique_ptr<EngramPrefetcher> ModelRuntime::NewPrefetcher(EngramPrefetchMode mode, int workers,
+                                                              TokenMap token_map) const {
+  return std::make_unique<EngramPrefetcher>(
+      config_.engram, std::move(token_map), Tables(),
+      EngramPrefetcherOptions{.mode = mode,
+                              .workers = workers,
+                              .rows_max = scheduler_.max_num_batched_tokens,
+                              .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
+}
+
 void ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map) {
   if (!config_.has_engram()) return;
   const std::vector<const EngramTable*> tables = Tables();
@@ -152,12 +162,7 @@ void ModelRuntime::MakePrefetcher(const ModelRuntimeOptions& options, TokenMap t
   const bool hints = options.prefetch == EngramPrefetchMode::kAhead &&
                      std::ranges::any_of(tables, &EngramTable::takes_hints);
   scheduler_.upcoming_tokens_max = hints ? 2 * scheduler_.max_num_batched_tokens : 0;
-  prefetcher_ = std::make_unique<EngramPrefetcher>(
-      config_.engram, std::move(token_map), tables,
-      EngramPrefetcherOptions{.mode = options.prefetch,
-                              .workers = options.prefetch_workers,
-                              .rows_max = scheduler_.max_num_batched_tokens,
-                              .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
+  prefetcher_ = NewPrefetcher(options.prefetch, options.prefetch_workers, std::move(token_map));
   if (options.metrics != nullptr) {
     engram_metrics_ = std::make_unique<EngramMetrics>(options.metrics, config_.engram.layer_ids,
                                                       tables, prefetcher_.get());
@@ -184,12 +189,7 @@ ModelRuntime::OtherPrefetch ModelRuntime::MakeOtherPrefetchForTest(EngramPrefetc
                                                                    TokenMap token_map) {
   CHECK(config_.has_engram());
   OtherPrefetch other;
-  other.prefetcher = std::make_unique<EngramPrefetcher>(
-      config_.engram, std::move(token_map), Tables(),
-      EngramPrefetcherOptions{.mode = mode,
-                              .workers = 1,
-                              .rows_max = scheduler_.max_num_batched_tokens,
-                              .upcoming_tokens_max = scheduler_.upcoming_tokens_max});
+  other.prefetcher = NewPrefetcher(mode, /*workers=*/1, std::move(token_map));
   other.executor = MakeExecutor(other.prefetcher.get());
   return other;
 }

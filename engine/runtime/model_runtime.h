@@ -86,6 +86,8 @@ class ModelRuntime {
   absl::Status CompleteOptions(const ModelRuntimeOptions& options);
   absl::Status OpenTables(const ModelRuntimeOptions& options);
   void MakePrefetcher(const ModelRuntimeOptions& options, TokenMap token_map);
+  std::unique_ptr<EngramPrefetcher> NewPrefetcher(EngramPrefetchMode mode, int workers,
+                                                  TokenMap token_map) const;
   std::vector<const EngramTable*> Tables() const;
   ModelCacheShape CacheShape() const;
   std::unique_ptr<Executor> MakeExecutor(EngramPrefetcher* prefetcher);

@@ -17,6 +17,7 @@
 #include "engine/engram/storage/table_check.h"
 #include "engine/engram/storage/table_file.h"
 #include "engine/engram/storage/table_in_file.h"
+#include "engine/engram/storage/table_loader.h"
 
 namespace engram {
 namespace {
@@ -70,12 +71,9 @@ absl::StatusOr<OpenSource> OpenFiles(const TableSource& source) {
   return open;
 }
 
-// Whether a keeper holds the table.
-bool IsKept(const EngramStorageOptions& options, const TableSource& source) {
-  if (options.keeper.empty() || !source.values.place.has_value()) return false;
-  const auto open = OpenFiles(source);
-  if (!open.ok()) return false;  // whoever opens it to load says so
-  const auto kept = KeptTable::IsKept(KeeperClient(options.keeper), open->table);
+bool IsKept(const EngramStorageOptions& options, const TableInFile& table) {
+  if (options.keeper.empty()) return false;
+  const auto kept = KeptTable::IsKept(KeeperClient(options.keeper), table);
   return kept.ok() && *kept;
 }
 
@@ -92,10 +90,13 @@ RamShares SharesOf(const EngramStorageOptions& options, std::span<const TableSou
   }
   RamShares shares;
   for (const TableSource& source : sources) {
+    if (!source.values.place.has_value()) continue;
+    const auto open = OpenFiles(source);
+    if (!open.ok()) continue;  // whoever opens it to load says so
     const std::int64_t bytes = SizeOf({&source, 1});
-    if (IsKept(options, source)) {
+    if (IsKept(options, open->table)) {
       shares.kept_bytes += bytes;
-    } else if (TakeHugePages(static_cast<std::size_t>(bytes), &pools) > 0) {
+    } else if (TakeHugePages(PlaceOf(open->table).bytes, &pools) > 0) {
       shares.pooled_bytes += bytes;
     }
   }
